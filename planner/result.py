@@ -1,0 +1,77 @@
+"""What a search answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.layout import Layout
+from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.result import Estimate
+from plan3d.simulator.software import Software
+from plan3d.simulator.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The question: this step of this model, on that many GPUs, with this software."""
+
+    model: ModelSpec
+    work: Workload
+    cluster: Cluster
+    software: Software
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One answer: a layout, what it costs, and why it stands where it does."""
+
+    rank: int
+    """1 is the best."""
+    layout: Layout
+    estimate: Estimate
+    behind: float
+    """Distance to the best by the objective: 0.02 is 2 % worse. [1]"""
+    variants: int
+    """Layouts of the same group of near-ties, this one included. [1]"""
+    reason: str
+    """Why it is where it is, in a few words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What the searcher looked at, and what it proves."""
+
+    searcher: str
+    objective: str
+    legal: int
+    """Legal layouts, each counted once. [1]"""
+    fit: int
+    """Those that fit in memory. [1]"""
+    evaluated: int
+    proven: bool
+    """The best plan is the best of all legal layouts that fit, by this cost model."""
+
+    def __str__(self) -> str:
+        found = "proven best of" if self.proven else "best found among"
+        return (
+            f"{self.legal:,} legal layouts, {self.fit:,} fit in memory; {found} "
+            f"{self.fit:,} by {self.objective} ({self.searcher}, {self.evaluated:,} evaluated)"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """The answer to a search."""
+
+    job: Job
+    plans: tuple[Plan, ...]
+    certificate: Certificate
+    infeasible: Mapping[str, int]
+    """Layouts that cannot be used, by reason."""
+    advice: tuple[str, ...]
+    """What would help, a sentence each."""
+    nearest: Plan | None
+    """Where nothing fits: the layout that misses by least."""
+    elapsed_s: float
+    """Evaluation and ranking, without start-up. [s]"""

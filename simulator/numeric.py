@@ -1,0 +1,18 @@
+"""The one numeric type of the formulas."""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+"""A column: shape (n,), one entry per layout."""
+
+Ints: TypeAlias = NDArray[np.int64]
+"""Row numbers, or flags: shape (n,)."""
+
+Bools: TypeAlias = NDArray[np.bool_]
+"""A condition on a column: shape (n,)."""
+
+Numeric: TypeAlias = float | Floats
+"""What a formula takes and returns: one number, or a column of them (they broadcast)."""

@@ -1,0 +1,49 @@
+"""What a generation of training software does, as numbers: which kernels it runs, what it
+overlaps, what it keeps. The presets are data files of `plan3d.hardware_profiles`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Software:
+    """One generation of one framework."""
+
+    name: str
+    attention: tuple[str, ...]
+    """Attention kernels it would run, best first: names of `hardware.Gpu.attention`, or
+    ``"unfused"``. The first that the GPU has is used."""
+    elementwise_traffic: float
+    """Bytes its element-wise kernels move over the fewest possible: 1 is fully fused. [1]"""
+    dispatch_s: float
+    """CPU time to issue the forward pass of one layer: the GPU is never faster. [s]"""
+    gradient_bytes: float
+    """Gradient buffer per parameter. [bytes]"""
+    reduce_bytes: float
+    """Bytes per parameter that gradient reduction sends. [bytes]"""
+    tp_overlap: float
+    """Share of tensor-parallel communication that hides behind matrix products. [1]"""
+    dp_overlap: float
+    """Share of the last backward pass that can hide gradient reduction. [1]"""
+    zero3_overlap: float
+    """Share of a block's compute that can hide ZeRO-3 gathers and reductions. [1]"""
+    pp_overlap: float
+    """Share of pipeline transfers hidden when interleaving. [1]"""
+    vocab_multiple: int
+    """The vocabulary is padded to this times tp. [1]"""
+    sp_default: bool
+    """Sequence parallelism is on when tp > 1 unless said otherwise."""
+    scatter_gather: bool
+    """Pipeline transfers are split over the tensor-parallel ranks."""
+    zero2_every_micro_batch: bool
+    """ZeRO-2/3 reduce gradients in every micro-batch, not only the last."""
+    logits_bytes: float
+    """Bytes per logit alive at the peak of the loss. [bytes]"""
+    memory_margin: float
+    """Allocator fragmentation and transient buffers, of the rest. [1]"""
+    bucket_bytes: float
+    """Communication buckets of data parallelism. [bytes]"""
+    step_overhead_s: float
+    """Fixed cost of a step: data loading, logging, gradient clipping, synchronisation. [s]"""
+    contention: float
+    """Slow-down of compute while a collective runs beside it. [1]"""
