@@ -1,1 +1,1 @@
-"""TODO."""
+"""The planner: which layouts there are, and which is best."""

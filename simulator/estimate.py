@@ -1,18 +1,36 @@
-"""Put the formulas together: the estimate of one optimizer step."""
+"""Put the formulas together: the estimate of one optimizer step.
 
+The cost of a block depends on few axes, and so does that of keeping replicas in step: both are
+computed on the distinct combinations of a table (`unique_rows`) and gathered to its rows.
+"""
+
+import numpy as np
+
+from plan3d.simulator.activations import BlockActivations, block_activations
+from plan3d.simulator.block import Context, block_time
+from plan3d.simulator.ends import end_time, padded_vocab
+from plan3d.simulator.flops import model_flop_per_step
+from plan3d.simulator.gradient_sync import sync_time
 from plan3d.simulator.hardware import Cluster
-from plan3d.simulator.layout import Layout, LayoutTable
+from plan3d.simulator.kernels import peak
+from plan3d.simulator.layout import Layout, LayoutTable, Recompute
+from plan3d.simulator.memory import (
+    StageState,
+    logits_bytes,
+    peak_memory,
+    place_params,
+    places,
+    stage_state,
+)
 from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.numeric import Floats
+from plan3d.simulator.optimizer_step import offload_s, optimizer_s
+from plan3d.simulator.parameters import head_matrix_params
 from plan3d.simulator.result import Estimate, EstimateTable
 from plan3d.simulator.software import Software
+from plan3d.simulator.step_time import BlockCosts, SyncCosts, recomputed_share, step_time
+from plan3d.simulator.unique import unique_rows
 from plan3d.simulator.workload import Workload
-
-
-def estimate_table(
-    model: ModelSpec, work: Workload, cluster: Cluster, software: Software, table: LayoutTable
-) -> EstimateTable:
-    """Estimate one step for every layout of a table."""
-    raise NotImplementedError
 
 
 def estimate(
@@ -20,3 +38,88 @@ def estimate(
 ) -> Estimate:
     """Estimate one step for one layout: the first row of a table of one."""
     return estimate_table(model, work, cluster, software, LayoutTable.of([layout])).row(0)
+
+
+def estimate_table(
+    model: ModelSpec, work: Workload, cluster: Cluster, software: Software, table: LayoutTable
+) -> EstimateTable:
+    """Estimate one step for every layout of a table.
+
+    The layouts are taken as they are: whether they are legal is `plan3d.simulator.legality`'s to
+    say. Memory is a table of columns per term, a few hundred bytes per layout: cut long tables.
+    """
+    context = Context(model=model, work=work, cluster=cluster, software=software)
+    micro_batches = work.global_batch / (table.dp * table.micro_batch)
+    blocks, activations, logits = _blocks(context, table)
+    sync, states = _replicas(context, table)
+    time, link = step_time(context, table, blocks, sync, micro_batches)
+    memory = peak_memory(context, table, activations, logits, states, micro_batches)
+    flop = model_flop_per_step(model, work)
+    return EstimateTable(
+        time=time,
+        link=link,
+        memory=memory.terms,
+        stage=memory.stage,
+        hardware_flop=flop * (1 + _replayed_share(context, table, flop)),
+        gpus=table.tp * table.pp * table.dp * table.cp,
+        model_flop=flop,
+        capacity_bytes=cluster.gpu.memory_bytes,
+        peak_flop_per_s=peak(cluster.gpu.peaks, work.precision.matmul),
+        tokens=float(work.tokens),
+    )
+
+
+def _blocks(context: Context, table: LayoutTable) -> tuple[BlockCosts, BlockActivations, Floats]:
+    """Return what a micro-batch costs in one block and at the ends, gathered to the rows."""
+    first, rows = unique_rows(
+        table.tp, table.cp, table.ep, table.etp, table.micro_batch, table.sp,
+        table.cp_all_to_all, table.tp_overlap,
+    )  # fmt: skip
+    few = table.take(first)
+    costs = BlockCosts.of(context.software, block_time(context, few), end_time(context, few))
+    kept = block_activations(context, few)
+    columns = padded_vocab(context.model, context.software, few.tp) / few.tp
+    logits = np.asarray(logits_bytes(context, few, columns))
+    activations = BlockActivations(
+        whole_bytes=kept.whole_bytes[rows],
+        selective_bytes=kept.selective_bytes[rows],
+        input_bytes=kept.input_bytes[rows],
+    )
+    return costs.gather(rows), activations, logits[rows]
+
+
+def _replicas(context: Context, table: LayoutTable) -> tuple[SyncCosts, list[StageState]]:
+    """Return what a step costs whatever the micro-batch, gathered to the rows."""
+    first, rows = unique_rows(
+        table.tp, table.pp, table.vpp, table.cp, table.dp, table.ep, table.etp, table.zero,
+        table.shard, table.order, 1024 * table.offload,
+    )  # fmt: skip
+    few = table.take(first)
+    params = [place_params(context, few, place) for place in places(context)]
+    single, front = params[0], params[1]
+    main = front.where(few.pp > 1, single)
+    tied = params[2].tied_copy
+    costs = SyncCosts.of(
+        sync_time(context, few, main, tied),
+        optimizer_s(context, few, main),
+        offload_s(context, few, main),
+    )
+    states = [stage_state(context, few, part).gather(rows) for part in params]
+    return costs.gather(rows), states
+
+
+def _replayed_share(context: Context, table: LayoutTable, model_flop: float) -> Floats:
+    r"""Return the recomputed work over the model's. [1].
+
+    A recomputed block costs its forward pass again: a third of its model FLOPs.
+    """
+    model, work, software = context.model, context.work, context.software
+    forward = model_flop / 3
+    head = 2.0 * work.tokens * head_matrix_params(model)
+    width = model.heads * (model.qk_dim + model.v_dim)
+    core = 2.0 * work.tokens * model.layers * width * float(work.seq)
+    blocks = forward - head
+    selective = software.selective_attention * core + software.selective_matmul * (blocks - core)
+    full = blocks * recomputed_share(float(model.layers), table)
+    replayed = np.where(table.recompute == Recompute.SELECTIVE, selective, full)
+    return replayed / model_flop

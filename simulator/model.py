@@ -79,6 +79,8 @@ class ModelSpec:
     """Rows of the learned position table. [1]"""
     tied: bool = True
     """The output projection is the transposed embedding."""
+    embedding_dim: int = 0
+    """Width of the embedding where it is not *h*: two projections bridge it (OPT-350M). [1]"""
     qkv_bias: bool = True
     out_bias: bool = True
     mlp_bias: bool = True

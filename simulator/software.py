@@ -47,3 +47,15 @@ class Software:
     """Fixed cost of a step: data loading, logging, gradient clipping, synchronisation. [s]"""
     contention: float
     """Slow-down of compute while a collective runs beside it. [1]"""
+    straggler: float = 0.0
+    """Slow-down of compute per doubling of the nodes. [1]"""
+    expert_imbalance: float = 1.0
+    """Tokens of the busiest expert rank over the mean. [1]"""
+    selective_matmul: float = 0.0
+    """Share of a block's matrix products that selective recompute replays. [1]"""
+    selective_attention: float = 1.0
+    """Share of the attention core that selective recompute replays. [1]"""
+    selective_elementwise: float = 0.0
+    """Share of the element-wise work that selective recompute replays. [1]"""
+    fp32_norms: bool = False
+    """Norms run unfused in fp32 and keep a 4-byte copy of their input."""

@@ -1,0 +1,46 @@
+"""Output files: whole or not at all."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from plan3d.simulator.errors import InputError
+
+
+def check(*paths: Path | None) -> None:
+    """Refuse output paths that cannot be written, before the work starts."""
+    wanted = [path.absolute() for path in paths if path is not None]
+    for path in wanted:
+        try:
+            _check(path)
+        except OSError as error:  # a name too long, a loop of links
+            raise InputError(f"cannot write {path}: {error.strerror}") from error
+    if len(set(wanted)) < len(wanted):
+        raise InputError(f"two outputs would go to {wanted[0]}; give each its own file")
+
+
+def _check(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; give the name of a file")
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no directory {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"cannot write {path}: permission denied; choose another place")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file through a neighbour, so that no reader ever sees half of it."""
+    target = path.resolve()
+    try:
+        if target.exists() and not target.is_file():  # /dev/null, a pipe: not ours to replace
+            target.write_text(text, encoding="utf-8")
+            return
+        part = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+        try:
+            part.write_text(text, encoding="utf-8")
+            part.replace(target)
+        finally:
+            with suppress(OSError):
+                part.unlink()
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error

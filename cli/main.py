@@ -1,0 +1,98 @@
+"""The plan3d command, and the one place where exceptions become exit codes.
+
+A command's module is imported when the command runs, so `plan3d --help` loads no library.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from plan3d.cli.console import say
+from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "search": "Find the best layouts of a model on a number of GPUs.",
+    "estimate": "Predict time and memory of one layout.",
+    "models": "List the models that plan3d knows, or show one.",
+    "hardware": "List the clusters that plan3d knows, or show one.",
+    "validate": "Compare predictions with measured runs.",
+}
+"""Name and summary of every command: its module is `plan3d.cli.NAME_command`."""
+
+
+class _Lazy(TyperGroup):
+    """A group that imports the module of a command only to run it."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            raise unknown("command", cmd_name, COMMANDS)
+        return typer.main.get_command(import_module(f"plan3d.cli.{cmd_name}_command").command)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+commands = typer.Typer(
+    cls=_Lazy,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done, 1 internal error, 2 bad input, 3 nothing feasible.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        version = import_module("plan3d").__version__
+        say(f"plan3d {version}")
+        raise typer.Exit
+
+
+@commands.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Plan the layout of an LLM training run: will it fit, how fast, at what cost.
+
+    Start with: plan3d search --model gpt175b --gpus 1024
+    """
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code of the process."""
+    try:
+        commands(args, prog_name="plan3d")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except InputError as error:
+        say(f"plan3d: {error}", error=True)
+        return 2
+    except NothingFeasibleError as error:
+        say(f"plan3d: {error}", error=True)
+        return 3
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if os.environ.get("PLAN3D_DEBUG") == "1":
+            traceback.print_exc()
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        say(f"plan3d: internal error: {text} (PLAN3D_DEBUG=1 shows where)", error=True)
+        return 1
+    return 0
+
+
+def app() -> None:
+    """Run the command line of this process."""
+    sys.exit(run())

@@ -1,0 +1,84 @@
+"""The options that commands share, and how their values are read."""
+
+import re
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+_SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+
+
+def whole(text: str) -> int:
+    """Read a whole number from 1 to 10 million."""
+    if not re.fullmatch(r"\d{1,8}", text, re.ASCII) or not 1 <= int(text) <= 10**7:
+        raise typer.BadParameter(
+            f"{text!r} is not a whole number from 1 to 10,000,000; give one such as 1024"
+        )
+    return int(text)
+
+
+def tokens(text: str) -> float:
+    """Read a number of tokens: 300B, 1.5T, 3e11."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d{1,2})?) ?([KMBT]?)", text.strip(), re.I | re.ASCII)
+    value = float(match[1]) * _SCALES[match[2].upper()] if match else 0.0
+    if not 1 <= value <= 1e18:
+        raise typer.BadParameter(f"{text!r} is not a number of tokens; give one such as 300B")
+    return value
+
+
+def price(text: str) -> float:
+    """Read a price in USD per GPU and hour."""
+    if not re.fullmatch(r"\d{1,6}(\.\d*)?", text, re.ASCII):
+        raise typer.BadParameter(f"{text!r} is not a price in USD per hour; give one such as 2.50")
+    return float(text)
+
+
+Model: TypeAlias = Annotated[
+    str,
+    typer.Option(help="A name (plan3d models), a Hugging Face config.json, or h=12288,l=96,a=96."),
+]
+Gpus: TypeAlias = Annotated[
+    int, typer.Option(parser=whole, metavar="N", help="GPUs of the job, all of which are used.")
+]
+Hardware: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="A cluster (plan3d hardware) or a TOML file. [default: the model's]"),
+]
+Seq: TypeAlias = Annotated[
+    int | None,
+    typer.Option(parser=whole, metavar="N", help="Tokens of a sequence. [default: the model's]"),
+]
+GlobalBatch: TypeAlias = Annotated[
+    int | None,
+    typer.Option(parser=whole, metavar="N", help="Sequences of a step. [default: the model's]"),
+]
+Precision: TypeAlias = Annotated[
+    str | None, typer.Option(help="bf16, fp16, fp8, fp32, ... [default: the model's]")
+]
+Optimizer: TypeAlias = Annotated[
+    str | None, typer.Option(help="adam, sgd, ... [default: the model's]")
+]
+Framework: TypeAlias = Annotated[
+    str, typer.Option(help="Only what it can run: megatron, nemo, torchtitan, deepspeed, nanotron.")
+]
+Tokens: TypeAlias = Annotated[
+    float | None,
+    typer.Option(parser=tokens, metavar="N", help="Training tokens, such as 300B: days and cost."),
+]
+Price: TypeAlias = Annotated[
+    float | None,
+    typer.Option(parser=price, metavar="USD", help="Rent of one GPU for an hour, in USD."),
+]
+Fidelity: TypeAlias = Annotated[
+    str, typer.Option(help="analytical, or textbook: the closed forms of the papers.")
+]
+Json: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print JSON (docs/json.md) and nothing else.")
+]
+Csv: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the plans as CSV, too.")
+]
+Markdown: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="FILE.md", help="Write the report as Markdown, too.")
+]

@@ -1,0 +1,53 @@
+"""Show a report: drawn by rich on a terminal, aligned text when piped, Markdown in a file."""
+
+import os
+
+from plan3d.cli.console import draws, say
+from plan3d.cli.report import Report, Table
+
+
+def show(report: Report) -> None:
+    """Print a report."""
+    say("\n".join(report.answer))
+    for table in report.tables:
+        show_table(table)
+    if report.grounds:
+        say("\n" + "\n".join(f"- {line}" for line in report.grounds))
+
+
+def show_table(table: Table) -> None:
+    """Print one table."""
+    if draws():
+        _draw(table)
+    else:
+        say(f"\n{aligned(table)}")
+
+
+def aligned(table: Table) -> str:
+    """Write a table as columns of plain text."""
+    lines = [table.head, *table.rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(table.head))]
+    text = [
+        "  ".join(
+            cell.ljust(width) if i in table.words else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([table.title, *text])
+
+
+def _draw(table: Table) -> None:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # 0.1 s that a pipe need not pay
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table as Drawn  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    drawn = Drawn(title=table.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for i, name in enumerate(table.head):
+        left = i in table.words
+        drawn.add_column(Text(name), justify="left" if left else "right", no_wrap=not left)
+    for row in table.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    colour = None if os.environ.get("NO_COLOR") else "auto"
+    Console(color_system=colour, highlight=False).print(drawn)

@@ -1,0 +1,131 @@
+"""The words for what the library names, and the way numbers are written."""
+
+import math
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from plan3d.simulator.layout import FIELDS, Layout, Recompute, Schedule
+
+GIB: Final = 2.0**30
+
+TIME: Final[Mapping[str, str]] = {
+    "matmul_s": "matrix products",
+    "attention_s": "attention core",
+    "elementwise_s": "element-wise kernels",
+    "dispatch_s": "waiting for kernel launches",
+    "recompute_s": "recomputation",
+    "ends_s": "embedding, logits and loss",
+    "tp_comm_s": "tensor-parallel communication",
+    "cp_comm_s": "context-parallel communication",
+    "ep_comm_s": "expert-parallel communication",
+    "pp_comm_s": "pipeline communication",
+    "bubble_s": "pipeline bubble",
+    "dp_comm_s": "data-parallel communication",
+    "optimizer_s": "optimizer",
+    "offload_s": "offloading",
+    "overhead_s": "fixed cost of a step",
+}
+"""The terms of `StepTime`."""
+
+LINKS: Final[Mapping[str, str]] = {
+    "tp": "tensor parallel",
+    "cp": "context parallel",
+    "ep": "expert parallel",
+    "pp": "pipeline",
+    "dp": "data parallel",
+}
+"""The kinds of communication: of `StepTime` (exposed) and of `LinkTime` (on the link)."""
+
+MEMORY: Final[Mapping[str, str]] = {
+    "parameters_bytes": "parameters",
+    "gradients_bytes": "gradients",
+    "optimizer_bytes": "optimizer states",
+    "activations_bytes": "activations kept for backward",
+    "logits_bytes": "logits and loss",
+    "transient_bytes": "working set of a block",
+    "buckets_bytes": "communication buckets",
+    "context_bytes": "CUDA context and libraries",
+    "margin_bytes": "fragmentation margin",
+}
+"""The terms of `Memory`."""
+
+
+def seconds(value_s: float) -> str:
+    """Write a time with the unit that suits it."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if value_s >= size:
+            return f"{value_s / size:,.4g} {unit}"
+    return "0 s"
+
+
+def gib(value_bytes: float) -> str:
+    """Write a memory size in GiB."""
+    return f"{value_bytes / GIB:.1f}"
+
+
+def percent(fraction: float) -> str:
+    """Write a fraction as a percentage."""
+    return f"{100 * fraction:.1f} %"
+
+
+def short(value: float) -> str:
+    """Write a count the way people say it: 300 B, 175.2 B, 1.5 T."""
+    for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
+        if value >= size:
+            return f"{value / size:,.4g} {unit}"
+    return f"{value:,.0f}"
+
+
+def plain(value: object) -> object:
+    """Return a value as files write it: an enumeration by name, nothing for what is not finite."""
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def as_option(layout: Layout) -> str:
+    """Write a layout as `--layout` takes it."""
+    default = Layout()
+    always = ["tp", "pp", "dp", "micro_batch", *["sp"] * (layout.tp > 1)]
+    always += ["zero", "shard"] * (layout.zero > 0)
+    return ",".join(
+        f"{name}={plain(getattr(layout, name))}"
+        for name in (*always, *(name for name in FIELDS if name not in always))
+        if name in always or getattr(layout, name) != getattr(default, name)
+    )
+
+
+def brief(layout: Layout) -> str:
+    """Write a layout in a few words: what follows from the rest is left out."""
+    parts = [f"tp{layout.tp}", f"pp{layout.pp}", f"dp{layout.dp}"]
+    parts += [
+        f"{name}{getattr(layout, name)}"
+        for name in ("cp", "ep", "etp", "vpp")
+        if getattr(layout, name) > 1
+    ]
+    parts.append(f"mb{layout.micro_batch}")
+    if layout.zero:
+        whole = layout.shard == layout.dp * layout.cp
+        parts.append(f"zero{layout.zero}" + ("" if whole else f"/{layout.shard}"))
+    parts += ["sp"] * layout.sp
+    parts += ["ulysses"] * (layout.cp > 1 and bool(layout.cp_all_to_all))
+    if layout.recompute == Recompute.BLOCK:
+        parts.append(f"recompute-{layout.recompute_layers}")
+    elif layout.recompute != Recompute.NONE:
+        parts.append(layout.recompute.name.lower())
+    parts += ["gpipe"] * (layout.pp > 1 and layout.schedule == Schedule.GPIPE)
+    parts += [
+        f"no-{name}"
+        for name in ("tp_overlap", "dp_overlap", "pp_overlap")
+        if not getattr(layout, name)
+    ]
+    parts += [f"offload{layout.offload:g}"] * bool(layout.offload)
+    parts += ["pp-inside-dp"] * bool(layout.order)
+    return " ".join(parts)

@@ -1,0 +1,111 @@
+"""What each framework can run, as data: a search is restricted to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from plan3d.simulator.errors import unknown
+from plan3d.simulator.layout import Recompute, Schedule
+from plan3d.simulator.legality import Reason
+
+RING, ALL_TO_ALL = 0, 1
+"""Values of `Layout.cp_all_to_all`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framework:
+    """What one framework can run."""
+
+    name: str
+    software: str
+    """The generation of it that is estimated, unless another is named."""
+    zero: tuple[int, ...] = (0, 1, 2, 3)
+    """ZeRO stages of a job with more than one replica."""
+    schedules: tuple[Schedule, ...] = tuple(Schedule)
+    context: tuple[int, ...] = (RING, ALL_TO_ALL)
+    """Kinds of context parallelism."""
+    recompute: tuple[Recompute, ...] = tuple(Recompute)
+    hybrid: bool = True
+    """ZeRO may shard over part of the replicas."""
+    expert_tp: bool = True
+    """Experts may have their own tensor parallelism."""
+    overlaps: tuple[str, ...] = ("tp_overlap", "dp_overlap", "pp_overlap")
+    """Communication that it can overlap. A search never turns that off: it only helps."""
+    tolerates: Reason = Reason(0)
+    """Rules of `plan3d.simulator.legality` that do not hold for it."""
+
+
+FRAMEWORKS: Final[Mapping[str, Framework]] = {
+    f.name: f
+    for f in (
+        # The union of the others.
+        Framework(
+            name="any",
+            software="megatron",
+            tolerates=Reason.UNEVEN | Reason.ZERO_PIPELINE,
+        ),
+        # Megatron-LM, megatron/training/arguments.py: --use-distributed-optimizer is ZeRO-1,
+        # --data-parallel-sharding-strategy optim_grads and optim_grads_params (Megatron-FSDP)
+        # are 2 and 3; --num-distributed-optimizer-instances is hybrid sharding;
+        # --cp-comm-type p2p and a2a. GPipe is not among its schedules.
+        Framework(
+            name="megatron",
+            software="megatron",
+            schedules=(Schedule.ONE_F_ONE_B, Schedule.INTERLEAVED),
+        ),
+        # NeMo 2.0, nemo/lightning/pytorch/strategies/megatron_strategy.py: Megatron-Core
+        # without FSDP.
+        Framework(
+            name="nemo",
+            software="megatron",
+            zero=(0, 1),
+            schedules=(Schedule.ONE_F_ONE_B, Schedule.INTERLEAVED),
+        ),
+        # torchtitan/config and models/llama3/infra/parallelize.py: FSDP2 is ZeRO-3, with
+        # reshard_after_forward="never" ZeRO-2 ("default" is that with a pipeline); DDP only
+        # without any other parallelism, so that it is left out. Stages differ by at most a layer.
+        Framework(
+            name="torchtitan",
+            software="torchtitan",
+            zero=(2, 3),
+            context=(RING,),
+            recompute=(Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL),
+            expert_tp=False,
+            tolerates=Reason.UNEVEN | Reason.ZERO_PIPELINE,
+        ),
+        # DeepSpeed, runtime/pipe/engine.py and schedule.py (TrainSchedule is 1F1B); sequence
+        # parallelism is Ulysses (arXiv:2309.14509); Megatron-DeepSpeed for tp.
+        Framework(
+            name="deepspeed",
+            software="deepspeed",
+            schedules=(Schedule.ONE_F_ONE_B,),
+            context=(ALL_TO_ALL,),
+            recompute=(Recompute.NONE, Recompute.FULL),
+            overlaps=("dp_overlap",),
+        ),
+        # nanotron, src/nanotron/config: pp_engine 1f1b or afab, zero_stage 0 or 1,
+        # recompute_layer, tp_linear_async_communication; context_parallel_size is read, but no
+        # model implements it (issue 383 there).
+        Framework(
+            name="nanotron",
+            software="nanotron",
+            zero=(0, 1),
+            schedules=(Schedule.GPIPE, Schedule.ONE_F_ONE_B),
+            context=(),
+            recompute=(Recompute.NONE, Recompute.FULL),
+            hybrid=False,
+            expert_tp=False,
+            tolerates=Reason.UNEVEN,
+        ),
+    )
+}
+"""Frameworks by name."""
+
+ANY: Final = FRAMEWORKS["any"]
+
+
+def named(name: str) -> Framework:
+    """Return a framework by name."""
+    if name not in FRAMEWORKS:
+        raise unknown("framework", name, FRAMEWORKS)
+    return FRAMEWORKS[name]

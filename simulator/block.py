@@ -1,0 +1,259 @@
+"""Time of one transformer block on one GPU, for one micro-batch: forward and backward.
+
+What a block costs depends on few axes only (tp, cp, ep, etp, micro-batch, sequence parallelism),
+so `plan3d.simulator.estimate` calls this on the distinct combinations of a table. Operators are
+organised by the three classes of A. Ivanov et al., "Data Movement Is All You Need"
+(arXiv:2007.00072, section 4): contractions, normalisations, element-wise.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from plan3d.simulator import attention
+from plan3d.simulator.block_comm import BlockComm, block_comm
+from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.kernels import linear_backward_s, linear_forward_s, memory_bound_s
+from plan3d.simulator.layout import LayoutTable
+from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.numeric import Floats, Numeric
+from plan3d.simulator.software import Software
+from plan3d.simulator.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pass:
+    """One pass through one block, forward or backward. Columns of shape (n,). [s]."""
+
+    matmul_s: Floats
+    attention_s: Floats
+    elementwise_s: Floats
+    tp_comm_s: Floats
+    """Exposed part; likewise below."""
+    cp_comm_s: Floats
+    ep_comm_s: Floats
+    dispatch_s: Floats
+    tp_link_s: Floats
+    """How long the links are busy; likewise below."""
+    cp_link_s: Floats
+    ep_link_s: Floats
+
+    @property
+    def total_s(self) -> Floats:
+        """The whole pass: kernels, exposed communication, waiting for the CPU. [s]."""
+        return (
+            self.matmul_s
+            + self.attention_s
+            + self.elementwise_s
+            + self.tp_comm_s
+            + self.cp_comm_s
+            + self.ep_comm_s
+            + self.dispatch_s
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlockTime:
+    """Forward and backward of the mean block of a model."""
+
+    forward: Pass
+    backward: Pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What all rows of a table share."""
+
+    model: ModelSpec
+    work: Workload
+    cluster: Cluster
+    software: Software
+
+
+def block_time(context: Context, table: LayoutTable) -> BlockTime:
+    """Return the mean block of a model: dense and expert layers by their share."""
+    model = context.model
+    share = model.moe_layers / model.layers
+    kinds = [(moe, part) for moe, part in ((False, 1 - share), (True, share)) if part > 0]
+    times = [(_one_kind(context, table, moe=moe), part) for moe, part in kinds]
+    return BlockTime(
+        forward=_weighted([(t.forward, part) for t, part in times]),
+        backward=_weighted([(t.backward, part) for t, part in times]),
+    )
+
+
+def _weighted(parts: list[tuple[Pass, float]]) -> Pass:
+    """Return the mean of passes by weight."""
+    return Pass(
+        **{
+            f.name: np.sum([getattr(p, f.name) * share for p, share in parts], axis=0)
+            for f in fields(Pass)
+        }
+    )
+
+
+def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
+    """Return the time of a dense block, or of one with experts."""
+    core_f, core_b = _attention_core(context, table)
+    traffic_f, traffic_b, kernels = _elementwise(context, table, moe=moe)
+    gpu = context.cluster.gpu
+    comm = block_comm(context.model, context.work, context.cluster, table, core_f, core_b, moe=moe)
+    return BlockTime(
+        forward=_pass(
+            context, table, comm.forward, _matmuls(context, table, linear_forward_s, moe=moe),
+            core_f, memory_bound_s(traffic_f, kernels, gpu), context.software.dispatch_s,
+        ),
+        backward=_pass(
+            context, table, comm.backward, _matmuls(context, table, linear_backward_s, moe=moe),
+            core_b, memory_bound_s(traffic_b, kernels, gpu), 2 * context.software.dispatch_s,
+        ),
+    )  # fmt: skip
+
+
+def _pass(
+    context: Context,
+    table: LayoutTable,
+    comm: BlockComm,
+    matmul_s: Numeric,
+    core_s: Numeric,
+    elementwise_s: Numeric,
+    floor_s: float,
+) -> Pass:
+    """Hide what can be hidden, and wait for the CPU where it is the clock."""
+    overlap = context.software.tp_overlap * table.tp_overlap
+    exposed = comm.tp_s - np.minimum(overlap * comm.tp_s, matmul_s)
+    exposed_ep = comm.ep_s
+    busy = matmul_s + core_s + elementwise_s + exposed + comm.cp_exposed_s + exposed_ep
+    columns = {
+        "matmul_s": matmul_s,
+        "attention_s": core_s,
+        "elementwise_s": elementwise_s,
+        "tp_comm_s": exposed,
+        "cp_comm_s": comm.cp_exposed_s,
+        "ep_comm_s": exposed_ep,
+        "dispatch_s": np.maximum(floor_s - busy, 0.0),
+        "tp_link_s": comm.tp_s,
+        "cp_link_s": comm.cp_s,
+        "ep_link_s": comm.ep_s,
+    }
+    n = len(table)
+    return Pass(**{k: np.broadcast_to(np.asarray(v, np.float64), n) for k, v in columns.items()})
+
+
+def _matmuls(
+    context: Context,
+    table: LayoutTable,
+    linear_s: Callable[..., Numeric],
+    *,
+    moe: bool,
+) -> Numeric:
+    """Time of the linear layers of a block, by the law given for one of them."""
+    model, gpu = context.model, context.cluster.gpu
+    kind, tp = context.work.precision.matmul, table.tp
+    tokens = table.micro_batch * context.work.seq / table.cp
+    total = sum(
+        linear_s(tokens, n / np.minimum(split, tp), k / np.minimum(cut, tp), gpu, kind)
+        for n, split, k, cut in _attention_linears(model)
+    )
+    wide = 2 if model.gated else 1
+    if not moe or model.experts is None:
+        total = total + linear_s(tokens, wide * model.ffn / tp, model.hidden, gpu, kind)
+        return total + linear_s(tokens, model.hidden, model.ffn / tp, gpu, kind)
+    experts = model.experts
+    if experts.shared_ffn:
+        total = total + linear_s(tokens, wide * experts.shared_ffn / tp, model.hidden, gpu, kind)
+        total = total + linear_s(tokens, model.hidden, experts.shared_ffn / tp, gpu, kind)
+    local = experts.count / table.ep
+    routed = tokens * table.etp / tp * experts.top_k * context.software.expert_imbalance
+    ffn = experts.ffn / table.etp
+    total = total + linear_s(routed / local, wide * ffn, model.hidden, gpu, kind, batch=local)
+    total = total + linear_s(routed / local, model.hidden, ffn, gpu, kind, batch=local)
+    return total + linear_s(tokens / tp, experts.count, model.hidden, gpu, "bf16")
+
+
+def _attention_linears(model: ModelSpec) -> list[tuple[float, float, float, float]]:
+    """Linear layers around the core: (out, ways out may be cut, in, ways in may be cut)."""
+    whole, a = 1.0, float(model.heads)
+    out = (float(model.hidden), whole, float(model.heads * model.v_dim), a)
+    if model.latent is None:
+        kv = 2.0 * model.kv_heads * model.head_dim
+        queries = (float(model.heads * model.head_dim), a, float(model.hidden), whole)
+        return [queries, (kv, float(model.kv_heads), float(model.hidden), whole), out]
+    mla = model.latent
+    h, heads = float(model.hidden), model.heads
+    query = [(float(heads * model.qk_dim), a, float(mla.q_rank or h), whole)]
+    if mla.q_rank:
+        query.append((float(mla.q_rank), whole, h, whole))
+    return [
+        *query,
+        (float(mla.kv_rank + mla.rope_dim), whole, h, whole),
+        (float(heads * (mla.nope_dim + mla.v_dim)), a, float(mla.kv_rank), whole),
+        out,
+    ]
+
+
+def _attention_core(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
+    """Time of the attention core, forward and backward, on this GPU's heads and positions."""
+    model, work, gpu, software = context.model, context.work, context.cluster.gpu, context.software
+    heads_by_cp = np.where(table.cp_all_to_all > 0, table.cp, 1.0)
+    shape = attention.AttentionShape(
+        batch=table.micro_batch,
+        heads=np.maximum(model.heads / table.tp / heads_by_cp, 1.0),
+        queries=work.seq / table.cp * heads_by_cp,
+        keys=float(work.seq),
+        qk_dim=model.qk_dim,
+        v_dim=model.v_dim,
+        window=model.window if model.window < work.seq else 0,
+    )
+    name = attention.chosen_kernel(software.attention, gpu)
+    if name in gpu.attention:
+        law = gpu.attention[name]
+        return (
+            attention.fused_forward_s(shape, law, gpu),
+            attention.fused_backward_s(shape, law, gpu),
+        )
+    kind = "fp32" if work.precision.matmul == "fp32" else "bf16"
+    width = work.precision.activation_bytes
+    mask = (2 * width + 1) if work.dropout else 0
+    traffic = software.elementwise_traffic
+    return (
+        attention.unfused_forward_s(shape, gpu, (2 * width + mask) * traffic, kind),
+        attention.unfused_backward_s(shape, gpu, (3 * width + mask) * traffic, kind),
+    )
+
+
+def _elementwise(
+    context: Context, table: LayoutTable, *, moe: bool
+) -> tuple[Numeric, Numeric, float]:
+    """Bytes that norms, activations, dropout, residuals and rotary move; kernels of a pass.
+
+    Counted per element for kernels that are fused as far as they can be: a norm reads and writes,
+    a residual with bias and dropout reads two, writes one and a byte of mask, an activation
+    reads its inputs and writes one. Backward reads the saved input besides.
+    """
+    model, work, software = context.model, context.work, context.software
+    width = work.precision.activation_bytes
+    tokens = table.micro_batch * work.seq / table.cp
+    shared = np.where(table.sp > 0, table.tp, 1.0)
+    mask = 1.0 if work.dropout else 0.0
+    norm = 4.0 + 2.0 * software.fp32_norms
+    stream_f = model.norms_per_layer * (norm / 2 * width + 3 * width + mask)
+    stream_b = model.norms_per_layer * (norm * width + 2 * width + mask)
+    heads = model.heads * model.qk_dim + model.kv_heads * (model.qk_dim + model.v_dim)
+    turned = 2.0 * heads if model.positions == "rotary" else 0.0
+    inputs = 2 if model.gated else 1
+    ffn: Numeric = float(model.ffn)
+    extra: Numeric = 0.0
+    if moe and model.experts is not None:
+        routed = model.experts.top_k * software.expert_imbalance
+        ffn = model.experts.shared_ffn + routed * model.experts.ffn
+        extra = 6.0 * routed * model.hidden * table.etp / table.tp
+    activation_f, activation_b = (inputs + 1) * ffn * width, (2 * inputs + 1) * ffn * width
+    fixed_f = model.hidden * stream_f / shared + extra * width
+    fixed_b = model.hidden * stream_b / shared + extra * width
+    cut_f = (activation_f + turned * width) / table.tp
+    cut_b = (activation_b + turned * width) / table.tp
+    scale = software.elementwise_traffic * tokens
+    kernels = 2.0 * model.norms_per_layer + 2.0 + (2.0 if turned else 0.0)
+    return scale * (fixed_f + cut_f), scale * (fixed_b + cut_b), kernels

@@ -1,0 +1,136 @@
+"""Communication inside one transformer block: tensor, context and expert parallelism."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from plan3d.simulator.collectives import (
+    all_gather_s,
+    all_reduce_s,
+    all_to_all_s,
+    p2p_s,
+    reduce_scatter_s,
+)
+from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.layout import LayoutTable
+from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.numeric import Numeric
+from plan3d.simulator.placement import place
+from plan3d.simulator.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlockComm:
+    """Link time of one pass of one block. Scalars or columns. [s]."""
+
+    tp_s: Numeric
+    cp_s: Numeric
+    cp_exposed_s: Numeric
+    """What the ring does not hide behind attention."""
+    ep_s: Numeric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlockComms:
+    """Forward and backward."""
+
+    forward: BlockComm
+    backward: BlockComm
+
+
+def block_comm(
+    model: ModelSpec,
+    work: Workload,
+    cluster: Cluster,
+    table: LayoutTable,
+    core_forward_s: Numeric,
+    core_backward_s: Numeric,
+    *,
+    moe: bool,
+) -> BlockComms:
+    """Return the communication of a block.
+
+    Tensor parallelism all-reduces the residual stream once after attention and once after the
+    MLP, forward, and once before each, backward (Shoeybi et al., arXiv:1909.08053, section 3);
+    with sequence parallelism each becomes a reduce-scatter and an all-gather, and the inputs are
+    gathered again in backward (Korthikanti et al., arXiv:2205.05198, section 4.2.2). A block
+    whose experts are not cut by tensor parallelism has no second pair unless it shares experts.
+    """
+    width = work.precision.activation_bytes
+    tokens = table.micro_batch * work.seq / table.cp
+    size = tokens * model.hidden * width
+    group = place(table.tp, 1.0, cluster.gpus_per_node)
+    gather = all_gather_s(size, group, cluster)
+    pair = np.where(
+        table.sp > 0, gather + reduce_scatter_s(size, group, cluster),
+        all_reduce_s(size, group, cluster),
+    )  # fmt: skip
+    pairs: Numeric = 1.0 if model.parallel_residual else 2.0
+    if moe and model.experts is not None:
+        pairs = 1.0 + np.where((table.etp > 1) | (model.experts.shared_ffn > 0), 1.0, 0.0)
+    again = np.where(table.sp > 0, pairs * gather, 0.0)
+    exchange = _expert_exchange_s(model, cluster, table, tokens, width) if moe else 0.0
+    ring_f, hidden_f = _context_s(model, cluster, table, tokens, width, core_forward_s, 1.0)
+    ring_b, hidden_b = _context_s(model, cluster, table, tokens, width, core_backward_s, 2.0)
+    return BlockComms(
+        forward=BlockComm(tp_s=pairs * pair, cp_s=ring_f, cp_exposed_s=hidden_f, ep_s=exchange),
+        backward=BlockComm(
+            tp_s=pairs * pair + again, cp_s=ring_b, cp_exposed_s=hidden_b, ep_s=exchange
+        ),
+    )
+
+
+def _expert_exchange_s(
+    model: ModelSpec, cluster: Cluster, table: LayoutTable, tokens: Numeric, width: float
+) -> Numeric:
+    r"""Time of sending tokens to their experts and back [s].
+
+    .. math:: t = 2\,t_{a2a}(k\,T\,etp/tp\,h\,w)
+
+    Parameters
+    ----------
+    model
+        Experts per token k, width h.
+    cluster
+        The networks.
+    table
+        tp, ep, etp.
+    tokens
+        Tokens of the micro-batch on this context-parallel rank, *T*. [tokens]
+    width
+        Bytes of an activation, *w*.
+    """
+    top_k = model.experts.top_k if model.experts else 0
+    size = tokens * table.etp / table.tp * top_k * model.hidden * width
+    group = place(table.ep, table.etp, cluster.gpus_per_node)
+    return 2 * all_to_all_s(size, group, cluster)
+
+
+def _context_s(
+    model: ModelSpec,
+    cluster: Cluster,
+    table: LayoutTable,
+    tokens: Numeric,
+    width: float,
+    core_s: Numeric,
+    rounds: float,
+) -> tuple[Numeric, Numeric]:
+    """Link time and exposed time of context parallelism.
+
+    The ring sends keys and values cp - 1 times (and their gradients in backward: `rounds` is 2)
+    while attention works on the block it has (H. Liu et al., Ring Attention, arXiv:2310.01889,
+    section 3); what exceeds that block's time is exposed, and so is the first exchange's latency.
+    The all-to-all swaps sequence for heads before and after attention and hides nothing
+    (S. A. Jacobs et al., DeepSpeed Ulysses, arXiv:2309.14509, section 3.2).
+    """
+    cp, tp = table.cp, table.tp
+    kv = model.kv_heads * (model.qk_dim + model.v_dim) / np.minimum(tp, model.kv_heads)
+    queries = model.heads * (model.qk_dim + model.v_dim) / tp
+    group = place(cp, tp, cluster.gpus_per_node)
+    step = rounds * p2p_s(tokens * kv * width, group.nodes > 1, cluster)
+    ring = (cp - 1) * step
+    late = (cp - 1) * np.maximum(step - core_s / cp, 0.0) + cluster.node.p2p_latency_s
+    swap = all_to_all_s(tokens * (kv + queries) * width, group, cluster)
+    link = np.where(table.cp_all_to_all > 0, swap, ring)
+    exposed = np.where(table.cp_all_to_all > 0, swap, late)
+    return np.where(cp > 1, link, 0.0), np.where(cp > 1, exposed, 0.0)

@@ -1,0 +1,75 @@
+"""Time of what stands before the first block and after the last: embedding, logits, loss."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from plan3d.simulator.block import Context
+from plan3d.simulator.collectives import all_gather_s, all_reduce_s
+from plan3d.simulator.kernels import linear_backward_s, linear_forward_s, memory_bound_s
+from plan3d.simulator.layout import LayoutTable
+from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.numeric import Floats, Numeric
+from plan3d.simulator.placement import place
+from plan3d.simulator.software import Software
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EndTime:
+    """Forward and backward of one micro-batch at the two ends. Columns of shape (n,). [s]."""
+
+    first_s: Floats
+    """Embedding look-up and its gradient."""
+    last_s: Floats
+    """Final norm, logits, loss."""
+    logits_forward_s: Floats
+    """The forward product of the logits alone."""
+
+
+def padded_vocab(model: ModelSpec, software: Software, tp: Numeric) -> Numeric:
+    r"""Vocabulary padded so that tensor parallelism cuts it evenly [1].
+
+    .. math:: \lceil v / (k\,t) \rceil k\,t
+
+    Parameters
+    ----------
+    model
+        *v*.
+    software
+        Multiple *k* (Megatron-LM, ``--make-vocab-size-divisible-by``).
+    tp
+        Tensor parallelism *t*. [ranks]
+    """
+    multiple = software.vocab_multiple * tp
+    return np.ceil(model.vocab / multiple) * multiple
+
+
+def end_time(context: Context, table: LayoutTable) -> EndTime:
+    """Return the time of the ends, for the distinct rows of a table.
+
+    The embedding and the output projection are cut along the vocabulary (Shoeybi et al.,
+    arXiv:1909.08053, section 3); the loss all-reduces two numbers per token. The softmax works
+    on 32-bit logits: 16 bytes per logit forward and 10 backward when nothing is fused.
+    """
+    model, work, software = context.model, context.work, context.software
+    cluster, gpu = context.cluster, context.cluster.gpu
+    tokens = table.micro_batch * work.seq / table.cp
+    width = work.precision.activation_bytes
+    columns = padded_vocab(model, software, table.tp) / table.tp
+    group = place(table.tp, 1.0, cluster.gpus_per_node)
+    stream = tokens * model.hidden * width
+    reduce_s = all_reduce_s(stream, group, cluster)
+    gather_s = np.where(table.sp > 0, all_gather_s(stream, group, cluster), 0.0)
+    look_up = memory_bound_s(2 * stream, 2, gpu) + memory_bound_s(4 * stream, 2, gpu) + reduce_s
+    kind = "bf16" if work.precision.matmul == "fp8" else work.precision.matmul
+    forward = linear_forward_s(tokens, columns, model.hidden, gpu, kind)
+    backward = linear_backward_s(tokens, columns, model.hidden, gpu, kind)
+    loss = memory_bound_s(26.0 * tokens * columns, 8, gpu)
+    small = 2 * all_reduce_s(8 * tokens, group, cluster)
+    last = forward + backward + loss + small + reduce_s + 2 * gather_s
+    n = len(table)
+    return EndTime(
+        first_s=np.broadcast_to(look_up, n),
+        last_s=np.broadcast_to(last, n),
+        logits_forward_s=np.broadcast_to(forward, n),
+    )

@@ -1,0 +1,126 @@
+r"""Time of matrix products and of memory-bound kernels on one GPU.
+
+Symbols
+-------
+m, n, k : C[m, n] += A[m, k] B[k, n]
+F : peak of the type [FLOP/s]
+e, e_b : reachable fractions of the peak and of the HBM bandwidth
+x : output tiles of 128 x 256 per streaming multiprocessor
+
+The law and its constants were fitted to 10,013 published cuBLAS timings per GPU (A100, H100,
+H200, B200; median error 3-5 %, 90th percentile 7-16 %). A constant efficiency is 7-14 %
+optimistic once tensor parallelism cuts n or k to 512-1,536.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from plan3d.simulator.hardware import Gpu, Peaks
+from plan3d.simulator.numeric import Numeric
+
+TILE: Final = 128 * 256
+"""Output elements of one tile. [1]"""
+RAMP: Final = 150.0
+"""Columns of k whose time goes into starting the tile's main loop. [1]"""
+TAIL: Final = 0.04
+"""Loss of a wave that does not fill the GPU, per inverse tile. [1]"""
+WGRAD: Final = 0.94
+"""Efficiency of weight gradients (fp32 accumulation) over forward. [1]"""
+
+
+def peak(peaks: Peaks, kind: str) -> float:
+    """Return the dense peak of a matmul type, or of the nearest wider one. [FLOP/s]."""
+    rate: float = getattr(peaks, kind)
+    fallback = {"bf16": "fp16", "fp8": "bf16", "tf32": "fp32"}
+    return rate if rate > 0 or kind not in fallback else peak(peaks, fallback[kind])
+
+
+def gemm_s(
+    m: Numeric,
+    n: Numeric,
+    k: Numeric,
+    gpu: Gpu,
+    kind: str = "bf16",
+    *,
+    batch: Numeric = 1.0,
+    derate: float = 1.0,
+) -> Numeric:
+    r"""Time of a matrix product, or of a batch of equal ones [s].
+
+    .. math::
+       T = \max\left(\frac{2 b m n (k + 150)(1 + 0.04/x)}{F e},
+       \frac{w\,b\,(mk + nk + mn)}{e_b\,B}\right), \qquad t = T (1 + droop) + t_0
+
+    Parameters
+    ----------
+    m
+        Rows of the result. [1]
+    n
+        Columns of the result. [1]
+    k
+        Summed dimension. [1]
+    gpu
+        Peak, efficiency, bandwidth. Its droop is that of clocks under a sustained load.
+    kind
+        Type of the operands: a field of `hardware.Peaks`.
+    batch
+        Products of one launch, *b*. [1]
+    derate
+        Efficiency over that of a forward product: `WGRAD` for weight gradients.
+    """
+    law = gpu.gemm
+    width = {"fp8": 1.0, "tf32": 4.0, "fp32": 4.0}.get(kind, 2.0)
+    fp8 = kind == "fp8" and gpu.peaks.fp8 > 0
+    efficiency = (law.fp8_efficiency if fp8 else law.efficiency) * derate
+    tiles = batch * m * n / (TILE * gpu.sms)
+    flop = 2 * batch * m * n * (k + RAMP) * (1 + TAIL / tiles)
+    moved = batch * (width * (m * k + n * k) + 2 * m * n)
+    busy = np.maximum(
+        flop / (peak(gpu.peaks, kind) * efficiency),
+        moved / (law.memory_efficiency * gpu.hbm_bytes_per_s),
+    )
+    return busy * (1 + law.droop) + law.overhead_s
+
+
+def linear_forward_s(
+    m: Numeric, n: Numeric, k: Numeric, gpu: Gpu, kind: str, *, batch: Numeric = 1.0
+) -> Numeric:
+    r"""Time of a linear layer's forward product, tokens x out [s].
+
+    .. math:: Y_{m,n} = X_{m,k} W_{k,n}
+
+    Parameters, shapes and units are those of `gemm_s`.
+    """
+    return gemm_s(m, n, k, gpu, kind, batch=batch)
+
+
+def linear_backward_s(
+    m: Numeric, n: Numeric, k: Numeric, gpu: Gpu, kind: str, *, batch: Numeric = 1.0
+) -> Numeric:
+    r"""Time of a linear layer's two backward products [s].
+
+    .. math:: dX_{m,k} = dY_{m,n} W^T_{n,k}, \qquad dW_{k,n} = X^T_{k,m} dY_{m,n}
+
+    Parameters, shapes and units are those of `gemm_s`.
+    """
+    data = gemm_s(m, k, n, gpu, kind, batch=batch)
+    return data + gemm_s(k, n, m, gpu, kind, batch=batch, derate=WGRAD)
+
+
+def memory_bound_s(moved_bytes: Numeric, kernels: Numeric, gpu: Gpu) -> Numeric:
+    r"""Time of element-wise and reduction kernels [s].
+
+    .. math:: t = \frac{bytes}{e_b B} + kernels \cdot t_0
+
+    Parameters
+    ----------
+    moved_bytes
+        Read and written. [bytes]
+    kernels
+        Launches. [1]
+    gpu
+        HBM bandwidth and what training kernels reach of it.
+    """
+    rate = gpu.elementwise_efficiency * gpu.hbm_bytes_per_s
+    return moved_bytes / rate + kernels * gpu.elementwise_overhead_s

@@ -1,0 +1,209 @@
+"""What fills one GPU: the fullest stage at its peak, itemised."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from plan3d.simulator.activations import BlockActivations
+from plan3d.simulator.block import Context
+from plan3d.simulator.layout import LayoutTable, Recompute
+from plan3d.simulator.numeric import Bools, Floats, Numeric
+from plan3d.simulator.pipeline import in_flight, last_stage_layers, stage_layers
+from plan3d.simulator.stage_params import StageParams, stage_params, sync_ranks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StageState:
+    """What a stage holds whatever the micro-batch. Columns of shape (n,). [bytes]."""
+
+    parameters_bytes: Floats
+    gradients_bytes: Floats
+    optimizer_bytes: Floats
+    gathered_bytes: Floats
+
+    def gather(self, rows: Floats) -> "StageState":
+        """Return some rows."""
+        return StageState(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+def stage_state(context: Context, table: LayoutTable, params: StageParams) -> StageState:
+    """Return model states after ZeRO (S. Rajbhandari et al., arXiv:1910.02054, section 5)."""
+    precision, optimizer = context.work.precision, context.work.optimizer
+    replicas, expert_replicas = sync_ranks(table)
+    shard = np.minimum(table.shard, replicas)
+    expert_shard = np.maximum(np.minimum(table.shard, expert_replicas), 1)
+    own, routed = params.blocks + params.ends, params.experts
+    cut = own / shard + routed / expert_shard
+    gradient = precision.gradient_bytes or context.software.gradient_bytes
+    state_bytes = optimizer.state_bytes or precision.state_bytes
+    states = precision.master_bytes + optimizer.states * state_bytes
+
+    def held(from_stage: int) -> Numeric:
+        return np.where(table.zero >= from_stage, cut, own + routed)
+
+    return StageState(
+        parameters_bytes=held(3) * precision.weight_bytes,
+        gradients_bytes=held(2) * gradient,
+        optimizer_bytes=held(1) * states * (1 - table.offload),
+        gathered_bytes=_gathered_bytes(context, table, params),
+    )
+
+
+def _gathered_bytes(context: Context, table: LayoutTable, params: StageParams) -> Numeric:
+    r"""Bytes of parameters that ZeRO-3 holds gathered, and of one unit's whole gradient [bytes].
+
+    .. math:: w (P_{block} + P_{max}) + r P_{max}, \quad P_{max} = \max(P_{block}, P_{ends})
+
+    The next unit is prefetched while one computes (arXiv:2304.11277, section 3.3).
+
+    Parameters
+    ----------
+    context
+        Bytes per weight *w* and per reduced gradient *r*.
+    table
+        ZeRO stage.
+    params
+        The stage's parameters.
+    """
+    weight, reduce = context.work.precision.weight_bytes, context.software.reduce_bytes
+    block = params.largest_block + params.largest_experts
+    largest = np.maximum(block, params.ends)
+    return np.where(table.zero > 2, weight * (block + largest) + reduce * largest, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MemoryTerms:
+    """Additive terms by the field names of `result.Memory`, and whose they are. [bytes]."""
+
+    terms: dict[str, Floats]
+    total_bytes: Floats
+    stage: Floats
+
+    def where(self, condition: Bools, other: "MemoryTerms") -> "MemoryTerms":
+        """Return these terms where the condition holds, else the other's."""
+        return MemoryTerms(
+            terms={k: np.where(condition, v, other.terms[k]) for k, v in self.terms.items()},
+            total_bytes=np.where(condition, self.total_bytes, other.total_bytes),
+            stage=np.where(condition, self.stage, other.stage),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A stage whose memory is looked at."""
+
+    first: bool
+    last: bool
+
+
+def places(context: Context) -> list[Place]:
+    """Return the stages among which the fullest is: the others lie between them.
+
+    Under 1F1B the first stage keeps the most micro-batches and the embedding, the last has the
+    logits; the second matters where the first has dense layers and the others experts.
+    """
+    found = [Place(first=True, last=True), Place(first=True, last=False)]
+    found.append(Place(first=False, last=True))
+    experts = context.model.experts
+    if experts is not None and experts.dense_first:
+        found.append(Place(first=False, last=False))
+    return found
+
+
+def place_params(context: Context, table: LayoutTable, place: Place) -> StageParams:
+    """Return the parameters of the stage at a place, for the distinct rows of a table."""
+    layers = _layers(context, table, place)
+    return stage_params(
+        context.model, context.software, table, layers, first=place.first, last=place.last
+    )
+
+
+def _layers(context: Context, table: LayoutTable, place: Place) -> Numeric:
+    r"""Layers of the stage at a place [1].
+
+    .. math:: n \text{ or, on the last stage, } n_{last}
+
+    Parameters
+    ----------
+    context
+        Layers of the model.
+    table
+        pp, vpp.
+    place
+        Which stage.
+    """
+    count = last_stage_layers if place.last and not place.first else stage_layers
+    return count(float(context.model.layers), table.pp, table.vpp)
+
+
+def peak_memory(
+    context: Context,
+    table: LayoutTable,
+    blocks: BlockActivations,
+    logits_bytes: Floats,
+    states: list[StageState],
+    micro_batches: Floats,
+) -> MemoryTerms:
+    """Return the fullest stage of every row. `states` are those of `places`, per row."""
+    found = [
+        _stage(context, table, blocks, logits_bytes, state, micro_batches, place)
+        for place, state in zip(places(context), states, strict=True)
+    ]
+    best = found[1]
+    for other in found[2:]:
+        best = other.where(other.total_bytes > best.total_bytes, best)
+    return found[0].where(table.pp < 2, best)
+
+
+def _stage(
+    context: Context, table: LayoutTable, blocks: BlockActivations, logits_bytes: Floats,
+    state: StageState, micro_batches: Floats, place: Place,
+) -> MemoryTerms:  # fmt: skip
+    """Return the terms of one stage."""
+    software = context.software
+    stage = 0.0 * table.pp if place.first else table.pp - 1
+    if not place.first and not place.last:
+        stage = np.minimum(stage, 1.0)
+    layers = _layers(context, table, place)
+    flying = in_flight(stage, table.pp, table.vpp, micro_batches, table.schedule)
+    full = table.recompute >= Recompute.FULL
+    share = np.where(
+        table.recompute == Recompute.BLOCK, np.minimum(table.recompute_layers / layers, 1.0), 1.0
+    )
+    kept = np.where(
+        table.recompute == Recompute.SELECTIVE, blocks.selective_bytes, blocks.whole_bytes
+    )
+    kept = np.where(full, share * blocks.input_bytes + (1 - share) * kept, kept)
+    parallel = table.dp * table.cp > 1
+    terms: dict[str, Floats] = {
+        "parameters_bytes": state.parameters_bytes,
+        "gradients_bytes": state.gradients_bytes,
+        "optimizer_bytes": state.optimizer_bytes,
+        "activations_bytes": flying * layers * kept,
+        "logits_bytes": logits_bytes if place.last else np.zeros(len(table)),
+        "transient_bytes": np.where(full, blocks.whole_bytes, 0.0) + state.gathered_bytes,
+        "buckets_bytes": np.where(parallel, software.bucket_bytes, 0.0),
+    }
+    held = sum(terms.values(), np.zeros(len(table)))
+    terms["context_bytes"] = np.full(len(table), context.cluster.gpu.context_bytes)
+    terms["margin_bytes"] = software.memory_margin * held
+    total = held + terms["context_bytes"] + terms["margin_bytes"]
+    return MemoryTerms(terms=terms, total_bytes=total, stage=stage)
+
+
+def logits_bytes(context: Context, table: LayoutTable, columns: Numeric) -> Numeric:
+    r"""Bytes of the logits, their softmax and gradient at the peak of the loss [bytes].
+
+    .. math:: b s / c \cdot v / t \cdot bytes
+
+    Parameters
+    ----------
+    context
+        *s*, bytes per logit.
+    table
+        *b*, *c*.
+    columns
+        Padded vocabulary of one rank, *v/t*. [1]
+    """
+    tokens = table.micro_batch * context.work.seq / table.cp
+    return tokens * columns * context.software.logits_bytes

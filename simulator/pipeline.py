@@ -1,0 +1,117 @@
+r"""Pipelines in closed form: stages, micro-batches in flight, idle time.
+
+Symbols
+-------
+p, v, m, l : stages, chunks per stage, micro-batches, layers
+"""
+
+import numpy as np
+
+from plan3d.simulator.layout import Schedule
+from plan3d.simulator.numeric import Numeric
+
+
+def counts_ends(layers: Numeric, pp: Numeric, vpp: Numeric) -> Numeric:
+    r"""Whether embedding and loss are counted as a layer each to make the stages even [1].
+
+    .. math:: l \bmod p v \neq 0 \;\wedge\; (l + 2) \bmod p v = 0
+
+    Megatron-LM: ``--account-for-embedding-in-pipeline-split`` and ``...-loss-...``.
+
+    Parameters
+    ----------
+    layers
+        *l*. [1]
+    pp
+        *p*. [1]
+    vpp
+        *v*. [1]
+    """
+    chunks = pp * vpp
+    even = np.asarray(layers % chunks == 0)
+    return np.where(even | (pp < 2), 0.0, np.where((layers + 2) % chunks == 0, 1.0, 0.0))
+
+
+def stage_layers(layers: Numeric, pp: Numeric, vpp: Numeric) -> Numeric:
+    r"""Layers of the fullest stage [1].
+
+    .. math:: v \lceil l / (p v) \rceil
+
+    or, with the ends counted as layers, :math:`(l + 2) / p`.
+
+    Parameters, shapes and units are those of `counts_ends`.
+    """
+    counted = counts_ends(layers, pp, vpp)
+    full = vpp * np.ceil((layers + 2 * counted) / (pp * vpp))
+    return full - np.where(pp > 2, 0.0, counted)
+
+
+def last_stage_layers(layers: Numeric, pp: Numeric, vpp: Numeric) -> Numeric:
+    r"""Layers of the last stage [1].
+
+    .. math:: \lfloor l / p \rfloor
+
+    or, with the ends counted as layers, :math:`(l + 2) / p - 1`.
+
+    Parameters, shapes and units are those of `counts_ends`.
+    """
+    counted = counts_ends(layers, pp, vpp)
+    floor = np.floor(layers / pp)
+    return np.where(counted > 0, (layers + 2) / pp - 1, floor)
+
+
+def bubble_s(all_stages_s: Numeric, bottleneck_s: Numeric, vpp: Numeric) -> Numeric:
+    r"""Idle time of the bottleneck stage in a step [s].
+
+    .. math:: T_{bubble} = \frac{1}{v}\Bigl(\sum_i t_i - \max_i t_i\Bigr)
+
+    For uniform stages this is :math:`(p - 1)(t_f + t_b)/v`; GPipe and 1F1B idle alike.
+
+    Parameters
+    ----------
+    all_stages_s
+        Forward and backward of one micro-batch through all stages, :math:`\sum t_i`. [s]
+    bottleneck_s
+        The same of the slowest stage. [s]
+    vpp
+        *v*. [1]
+
+    References
+    ----------
+    .. [1] D. Narayanan et al., "Efficient Large-Scale Language Model Training on GPU Clusters Using
+       Megatron-LM", SC 2021, section 2.2. arXiv:2104.04473
+    """
+    return (all_stages_s - bottleneck_s) / vpp
+
+
+def in_flight(
+    stage: Numeric, pp: Numeric, vpp: Numeric, micro_batches: Numeric, schedule: Numeric
+) -> Numeric:
+    r"""Micro-batches whose activations of a whole stage are alive at its peak [1].
+
+    .. math::
+       m \text{ (GPipe)}, \quad \min(m, p - i) \text{ (1F1B)}, \quad
+       \min\Bigl(m, \frac{2(p - i - 1) + (v - 1) p + 1}{v}\Bigr) \text{ (interleaved)}
+
+    Parameters
+    ----------
+    stage
+        *i*, from 0. [1]
+    pp
+        *p*. [1]
+    vpp
+        *v*. [1]
+    micro_batches
+        *m*. [1]
+    schedule
+        A `Schedule`. [1]
+
+    References
+    ----------
+    .. [1] V. Korthikanti et al., arXiv:2205.05198, section 4.2.3: the first stage keeps
+       :math:`L (1 + (p-1)/(p v))` layers; Megatron-LM, ``get_pp_rank_microbatches``.
+    """
+    warm = (2 * (pp - stage - 1) + (vpp - 1) * pp + 1) / vpp
+    flying = np.where(schedule == Schedule.INTERLEAVED, warm, pp - stage)
+    flying = np.where(schedule == Schedule.GPIPE, micro_batches, flying)
+    return np.minimum(flying, micro_batches)

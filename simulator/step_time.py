@@ -1,0 +1,217 @@
+"""The time of a step from the costs of its parts: pipeline, overlap, what hides behind what."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from plan3d.simulator.block import BlockTime, Context, Pass
+from plan3d.simulator.collectives import p2p_s
+from plan3d.simulator.ends import EndTime
+from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s
+from plan3d.simulator.layout import LayoutTable, Order, Recompute, Schedule
+from plan3d.simulator.numeric import Floats, Ints, Numeric
+from plan3d.simulator.pipeline import bubble_s, last_stage_layers, stage_layers
+from plan3d.simulator.software import Software
+
+BLOCK_TERMS = (
+    "matmul_s", "attention_s", "elementwise_s", "dispatch_s", "tp_comm_s", "cp_comm_s", "ep_comm_s",
+)  # fmt: skip
+"""Terms of `result.StepTime` that every block of every micro-batch adds to."""
+BLOCK_LINKS = ("tp_link_s", "cp_link_s", "ep_link_s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlockCosts:
+    """One micro-batch through one block and through the ends. Columns of shape (n,). [s]."""
+
+    terms: dict[str, Floats]
+    """Forward and backward together, by `BLOCK_TERMS` and `BLOCK_LINKS`."""
+    forward_s: Floats
+    backward_s: Floats
+    replay_s: Floats
+    """A whole block's forward pass again."""
+    selective_s: Floats
+    """What selective recomputation replays."""
+    replay_links: dict[str, Floats]
+    first_s: Floats
+    last_s: Floats
+
+    @classmethod
+    def of(cls, software: Software, block: BlockTime, ends: EndTime) -> "BlockCosts":
+        """Add up forward and backward."""
+        names = BLOCK_TERMS + BLOCK_LINKS
+        forward, backward = block.forward, block.backward
+        return cls(
+            terms={k: getattr(forward, k) + getattr(backward, k) for k in names},
+            forward_s=forward.total_s,
+            backward_s=backward.total_s,
+            replay_s=forward.total_s,
+            selective_s=_selective_s(software, forward),
+            replay_links={k: getattr(forward, k) for k in BLOCK_LINKS},
+            first_s=ends.first_s,
+            last_s=ends.last_s,
+        )
+
+    def gather(self, rows: Ints) -> "BlockCosts":
+        """Return some rows."""
+        return BlockCosts(
+            terms={k: v[rows] for k, v in self.terms.items()},
+            replay_links={k: v[rows] for k, v in self.replay_links.items()},
+            **{
+                f.name: getattr(self, f.name)[rows]
+                for f in fields(self)
+                if f.name not in ("terms", "replay_links")
+            },
+        )
+
+
+def _selective_s(software: Software, forward: Pass) -> Floats:
+    """Return the part of a forward pass that selective recomputation replays. [s]."""
+    return (
+        software.selective_attention * forward.attention_s
+        + software.selective_matmul * forward.matmul_s
+        + software.selective_elementwise * forward.elementwise_s
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SyncCosts:
+    """What a step costs whatever the micro-batch. Columns of shape (n,). [s]."""
+
+    reduce_s: Floats
+    gather_s: Floats
+    block_reduce_s: Floats
+    block_gather_s: Floats
+    replicate_s: Floats
+    tied_s: Floats
+    optimizer_s: Floats
+    offload_s: Floats
+
+    @classmethod
+    def of(cls, sync: SyncTime, optimizer_s: Floats, offload_s: Floats) -> "SyncCosts":
+        """Put the parts together."""
+        shared = {f.name: getattr(sync, f.name) for f in fields(sync)}
+        return cls(**shared, optimizer_s=optimizer_s, offload_s=offload_s)
+
+    def gather(self, rows: Ints) -> "SyncCosts":
+        """Return some rows."""
+        return SyncCosts(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+def recomputed_share(layers: float, table: LayoutTable) -> Floats:
+    """Return the share of a stage's blocks that full recomputation replays. [1]."""
+    stage = stage_layers(layers, table.pp, table.vpp)
+    some = np.minimum(table.recompute_layers / stage, 1.0)
+    share = np.where(table.recompute == Recompute.BLOCK, some, 1.0)
+    return np.where(table.recompute >= Recompute.FULL, share, 0.0)
+
+
+def step_time(
+    context: Context, table: LayoutTable, block: BlockCosts, sync: SyncCosts, micro_batches: Floats
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Return the terms of `result.StepTime` and of `result.LinkTime` for every row."""
+    layers = float(context.model.layers)
+    n = stage_layers(layers, table.pp, table.vpp)
+    share = recomputed_share(layers, table)
+    replay = np.where(
+        table.recompute == Recompute.SELECTIVE, block.selective_s, share * block.replay_s
+    )
+    layer = block.forward_s + block.backward_s + replay
+    visits = micro_batches * n
+    slowest, stages = _stages(table, layers, n, layer, block)
+    send, sends = _sends(context, table)
+    hidden_send = context.software.pp_overlap * table.pp_overlap
+    hidden_send = np.where(table.schedule == Schedule.INTERLEAVED, hidden_send, 0.0)
+    time = {k: visits * block.terms[k] for k in BLOCK_TERMS}
+    time["recompute_s"] = visits * replay
+    time["ends_s"] = micro_batches * (slowest - n * layer)
+    time["pp_comm_s"] = micro_batches * sends * send * (1 - hidden_send)
+    time["bubble_s"] = bubble_s(stages, slowest, table.vpp) + 2 * (table.pp - 1) * send
+    exposed, link = _replica_s(context, table, block, sync, micro_batches, n, replay)
+    time["dp_comm_s"] = exposed
+    time["optimizer_s"] = sync.optimizer_s
+    time["offload_s"] = sync.offload_s
+    links = {k: visits * (block.terms[k] + share * block.replay_links[k]) for k in BLOCK_LINKS} | {
+        "pp_link_s": micro_batches * sends * send,
+        "dp_link_s": link,
+    }
+    time["overhead_s"] = _overhead_s(context, table, time, links)
+    return time, links
+
+
+def _stages(
+    table: LayoutTable, layers: float, n: Floats, layer_s: Floats, block: BlockCosts
+) -> tuple[Floats, Floats]:
+    """Return one micro-batch's time in the slowest stage, and in all stages together. [s]."""
+    alone = table.pp < 2
+    ends = block.first_s + block.last_s
+    last = last_stage_layers(layers, table.pp, table.vpp) * layer_s + block.last_s
+    first = n * layer_s + block.first_s
+    counted = (table.pp > 2) & (np.asarray(layers % (table.pp * table.vpp)) > 0)
+    inner = np.where(counted, n * layer_s, first)
+    slowest = np.where(alone, n * layer_s + ends, np.maximum(inner, last))
+    return slowest, layers * layer_s + ends
+
+
+def _sends(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
+    """Return the time of one transfer between stages, and transfers per micro-batch. [s], [1].
+
+    A stage sends a boundary activation forward and receives its gradient, once per chunk. With
+    sequence parallelism, or Megatron-LM's scatter/gather (arXiv:2104.04473, section 4.1), each
+    tensor-parallel rank sends its part.
+    """
+    work, cluster = context.work, context.cluster
+    tokens = table.micro_batch * work.seq / table.cp
+    size = tokens * context.model.hidden * work.precision.activation_bytes
+    split = np.where(table.sp > 0, table.tp, 1.0)
+    if context.software.scatter_gather:
+        split = table.tp
+    inner = table.tp * table.cp
+    stride = np.where(table.order == Order.TP_CP_EP_PP_DP, inner, inner * table.dp)
+    crosses = stride * table.pp > cluster.gpus_per_node
+    send = np.where(table.pp > 1, p2p_s(size / split, crosses, cluster), 0.0)
+    return send, 2 * table.vpp
+
+
+def _replica_s(
+    context: Context, table: LayoutTable, block: BlockCosts, sync: SyncCosts,
+    micro_batches: Floats, n: Floats, replay_s: Floats,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Return exposed and link time of data parallelism in a step. [s].
+
+    Gradients hide in the last micro-batch's backward pass, gathered parameters in the first
+    one's forward; under ZeRO-3 each block's transfers hide in that block's own compute.
+    """
+    software, on = context.software, table.dp_overlap
+    every = np.where((table.zero > 1) & software.zero2_every_micro_batch, micro_batches, 1.0)
+    backward = n * (block.backward_s + replay_s)
+    window = software.dp_overlap * on
+    reduce = exposed_once_s(sync.reduce_s, window * backward, n, on)
+    gather = exposed_once_s(sync.gather_s, window * n * block.forward_s, n, on)
+    once = every * reduce + gather + sync.replicate_s
+    share = software.zero3_overlap * on
+    two = sync.block_gather_s + sync.block_reduce_s
+    late = np.maximum(sync.block_gather_s - share * block.forward_s, 0.0)
+    late = late + np.maximum(two - share * (block.backward_s + replay_s), 0.0)
+    whole = micro_batches * (n * late + sync.block_gather_s + sync.block_reduce_s)
+    traffic = micro_batches * (n * (two + sync.block_gather_s))
+    three = table.zero > 2
+    exposed = np.where(three, whole + sync.replicate_s, once) + sync.tied_s
+    link = np.where(three, traffic, every * sync.reduce_s + sync.gather_s)
+    return exposed, link + sync.replicate_s + sync.tied_s
+
+
+def _overhead_s(
+    context: Context, table: LayoutTable, time: dict[str, Floats], links: dict[str, Floats]
+) -> Floats:
+    """Return what is fixed per step, lost to stragglers, and to computing beside NCCL. [s]."""
+    software = context.software
+    nodes = np.maximum(
+        table.tp * table.pp * table.dp * table.cp / context.cluster.gpus_per_node, 1.0
+    )
+    kernels = time["matmul_s"] + time["attention_s"] + time["elementwise_s"] + time["recompute_s"]
+    exposed = ("tp_comm_s", "cp_comm_s", "ep_comm_s", "dp_comm_s")
+    busy = links["tp_link_s"] + links["cp_link_s"] + links["ep_link_s"] + links["dp_link_s"]
+    hidden = np.maximum(busy - sum(time[k] for k in exposed), 0.0)
+    lost = software.straggler * np.log2(nodes) * kernels + software.contention * hidden
+    return software.step_overhead_s + lost
