@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from plan3d.cli.question import Question
-from plan3d.cli.words import as_option, plain
+from plan3d.cli.words import as_option, plain, spelled
 from plan3d.planner.result import Plan, SearchResult
 from plan3d.simulator.economics import RunCost, criteria
 
@@ -59,7 +59,7 @@ def of_plan(question: Question, plan: Plan) -> dict[str, Any]:
     cost = question.run_cost(estimate)
     return {
         "rank": plan.rank,
-        "layout": asdict(plan.layout),
+        "layout": spelled(plan.layout),
         "layout_option": as_option(plan.layout),
         "step_time_s": estimate.step_time_s,
         "memory_bytes": estimate.memory_bytes,

@@ -2,19 +2,27 @@
 
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import plan3d
 from plan3d import hardware_profiles
 from plan3d.cli.question import Question
 from plan3d.planner import frameworks, models
+from plan3d.planner.models import Preset
 from plan3d.planner.result import Job
-from plan3d.simulator.errors import unknown
+from plan3d.simulator.errors import InputError, unknown
+from plan3d.simulator.estimate import estimate_table
 from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.layout import LayoutTable
+from plan3d.simulator.result import EstimateTable
+from plan3d.simulator.textbook_estimate import textbook_table
 from plan3d.simulator.units import parse
 from plan3d.simulator.workload import Workload, optimizer_named, precision_named
 
 FIDELITIES = ("analytical", "textbook")
+UNSAID = (None, "any", "analytical")
+"""Values of options that say nothing."""
 
 
 def question(
@@ -32,7 +40,7 @@ def question(
     fidelity: str = "analytical",
 ) -> Question:
     """Look everything up by name; what is not given is the model's published default."""
-    given = {k: v for k, v in locals().items() if v not in (None, "any", "analytical")}
+    given = {name: value for name, value in locals().items() if value not in UNSAID}
     if fidelity not in FIDELITIES:
         raise unknown("fidelity", fidelity, FIDELITIES)
     preset = models.resolve(model)
@@ -43,14 +51,82 @@ def question(
         precision=precision_named(precision or preset.precision),
         optimizer=optimizer_named(optimizer or preset.optimizer),
     )
-    cluster = _cluster(hardware or preset.hardware, price)
+    cluster = priced(cluster_named(hardware or preset.hardware), price)
     return Question(
         job=Job(model=preset.model, work=work, cluster=cluster, software=software, gpus=gpus),
         tokens=tokens or preset.tokens,
         fidelity=fidelity,
         version=plan3d.__version__,
         options=" ".join(
-            f"--{name.replace('_', '-')} {shlex.quote(f'{value}')}" for name, value in given.items()
+            f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items()
         ),
-        assumed=tuple(assumed),
+        assumed=_assumed(preset, given.keys(), software.name),
     )
+
+
+def job(
+    model: str,
+    gpus: int,
+    *,
+    hardware: str | None = None,
+    seq: int | None = None,
+    global_batch: int | None = None,
+    precision: str | None = None,
+    optimizer: str | None = None,
+    framework: str = "any",
+) -> Job:
+    """Return a job by names, as the options of ``plan3d search`` give them.
+
+    Examples
+    --------
+    >>> job("gpt175b", 1024).work.global_batch
+    1536
+    """
+    return question(
+        model=model,
+        gpus=gpus,
+        hardware=hardware,
+        seq=seq,
+        global_batch=global_batch,
+        precision=precision,
+        optimizer=optimizer,
+        framework=framework,
+    ).job
+
+
+def cluster_named(text: str) -> Cluster:
+    """Return a cluster by the name of a profile or the path of a TOML file."""
+    if text.endswith(".toml") or "/" in text:
+        return hardware_profiles.load_path(Path(text))
+    return hardware_profiles.load(text)
+
+
+def priced(cluster: Cluster, usd_per_hour: float | None) -> Cluster:
+    """Return the cluster at another rent per GPU."""
+    if usd_per_hour is None:
+        return cluster
+    rent = parse(f"{usd_per_hour} USD/h", "USD/s")
+    return replace(cluster, gpu=replace(cluster.gpu, usd_per_s=rent))
+
+
+class Evaluator:
+    """X."""
+
+
+def _assumed(preset: Preset, given: Set[str], software: str) -> tuple[str, ...]:
+    """Return a line for each group of values that the user left to plan3d."""
+    defaults = {
+        "seq": f"sequence {preset.seq:,}",
+        "global_batch": f"global batch {preset.global_batch:,}",
+        "precision": preset.precision,
+        "optimizer": preset.optimizer,
+        "tokens": None if preset.tokens is None else f"{short(preset.tokens)} tokens",
+    }
+    left = [text for name, text in defaults.items() if name not in given and text]
+    lines = [f"{', '.join(left)}: defaults of {preset.name} ({preset.source})"] if left else []
+    lines += [preset.note] if preset.note else []
+    if "hardware" not in given:
+        lines.append(f"hardware {preset.hardware}: default of {preset.name}; see --hardware")
+    if "framework" not in given:
+        lines.append(f"software {software}: default of --framework any")
+    return tuple(lines)

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from enum import IntEnum
 from typing import Final
 
 import numpy as np
 
+from plan3d.planner.constraints import WORDS
 from plan3d.simulator.layout import FIELDS, Layout, Recompute, Schedule
 
 GIB: Final = 2.0**30
@@ -80,26 +80,26 @@ def short(value: float) -> str:
 
 
 def plain(value: object) -> object:
-    """Return a value as files write it: an enumeration by name, nothing for what is not finite."""
-    if isinstance(value, IntEnum):
-        return value.name.lower()
+    """Return a value as files write it: numpy's as Python's, nothing for what is not finite."""
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def spelled(layout: Layout) -> dict[str, float | str]:
+    """Return a layout's axes, what has a name by its name."""
+    value = {name: getattr(layout, name) for name in FIELDS}
+    words = {a: next(w for w, v in names.items() if v == value[a]) for a, names in WORDS.items()}
+    return value | words
 
 
 def as_option(layout: Layout) -> str:
     """Write a layout as `--layout` takes it."""
-    default = Layout()
     always = ["tp", "pp", "dp", "micro_batch", *["sp"] * (layout.tp > 1)]
     always += ["zero", "shard"] * (layout.zero > 0)
-    return ",".join(
-        f"{name}={plain(getattr(layout, name))}"
-        for name in (*always, *(name for name in FIELDS if name not in always))
-        if name in always or getattr(layout, name) != getattr(default, name)
-    )
+    value, default = spelled(layout), spelled(Layout())
+    others = [name for name in FIELDS if name not in always and value[name] != default[name]]
+    return ",".join(f"{name}={value[name]}" for name in (*always, *others))
 
 
 def brief(layout: Layout) -> str:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from math import inf
 from typing import Final
 
@@ -42,7 +41,8 @@ class Constraint:
 
     def __str__(self) -> str:
         if self.low == self.high:
-            return f"{self.axis}={self.low:g}"
+            words = {value: word for word, value in WORDS.get(self.axis, {}).items()}
+            return f"{self.axis}={words.get(self.low, format(self.low, 'g'))}"
         return f"{self.axis}<={self.high:g}" if self.low == -inf else f"{self.axis}>={self.low:g}"
 
 
@@ -51,8 +51,8 @@ def parse_fix(text: str) -> Constraint:
 
     Examples
     --------
-    >>> print(parse_fix("schedule=1f1b"))
-    schedule=1
+    >>> print(parse_fix("schedule=1F1B"))
+    schedule=1f1b
     """
     match = _FIX.fullmatch(text.strip())
     if match is None:
@@ -73,12 +73,13 @@ def parse_limit(text: str) -> Constraint:
     match = _LIMIT.fullmatch(text.strip())
     if match is None:
         raise InputError(f"{text!r} does not limit an axis; write it like pp<=16 or tp>=2")
-    axis, value = _known(match[1]), float(match[3])
-    if axis in WORDS:
-        raise InputError(f"{axis} has no order to limit; fix it, like {axis}={min(WORDS[axis])}")
+    axis, bound = _known(match[1]), float(match[3])
+    if axis in WORDS or RANGES.get(axis, (1, inf))[1] == 1:
+        value = min(WORDS.get(axis, ("1",)))
+        raise InputError(f"{axis} has no range to limit; fix it instead: {axis}={value}")
     if match[2] in ("<", "<="):
-        return Constraint(axis=axis, low=-inf, high=value - (match[2] == "<"))
-    return Constraint(axis=axis, low=value + (match[2] == ">"), high=inf)
+        return Constraint(axis=axis, low=-inf, high=bound - (match[2] == "<"))
+    return Constraint(axis=axis, low=bound + (match[2] == ">"), high=inf)
 
 
 def fixed(constraints: Iterable[Constraint], axis: str, default: float) -> float:

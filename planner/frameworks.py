@@ -11,6 +11,9 @@ from plan3d.simulator.legality import Reason
 RING, ALL_TO_ALL = 0, 1
 """Values of `Layout.cp_all_to_all`."""
 
+NOTHING: Final = Reason(0)
+"""No rule is waived."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framework:
@@ -31,7 +34,7 @@ class Framework:
     """Experts may have their own tensor parallelism."""
     overlaps: tuple[str, ...] = ("tp_overlap", "dp_overlap", "pp_overlap")
     """Communication that it can overlap. A search never turns that off: it only helps."""
-    tolerates: Reason = Reason(0)
+    tolerates: Reason = NOTHING
     """Rules of `plan3d.simulator.legality` that do not hold for it."""
 
 

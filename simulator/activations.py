@@ -17,7 +17,7 @@ from plan3d.simulator.attention import UNFUSED, chosen_kernel
 from plan3d.simulator.block import Context
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
-from plan3d.simulator.numeric import Floats, Numeric
+from plan3d.simulator.numeric import Floats, Numeric, column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +40,9 @@ def block_activations(context: Context, table: LayoutTable) -> BlockActivations:
     stream = tokens * model.hidden * context.work.precision.activation_bytes
     entry = stream / np.where(table.sp > 0, table.tp, 1.0)
     core, thin, wide = _attention_bytes(context, table, tokens)
-    rest = np.max([_mlp_bytes(context, table, tokens, moe=moe) for moe in kinds], axis=0)
+    rest = np.max(
+        [column(_mlp_bytes(context, table, tokens, moe=moe), len(table)) for moe in kinds], axis=0
+    )
     whole = core + thin + wide + rest
     software = context.software
     dropped = (
@@ -50,9 +52,9 @@ def block_activations(context: Context, table: LayoutTable) -> BlockActivations:
     )
     n = len(table)
     return BlockActivations(
-        whole_bytes=np.broadcast_to(whole, n),
-        selective_bytes=np.broadcast_to(whole - dropped, n),
-        input_bytes=np.broadcast_to(entry, n),
+        whole_bytes=column(whole, n),
+        selective_bytes=column(whole - dropped, n),
+        input_bytes=column(entry, n),
     )
 
 

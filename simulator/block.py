@@ -17,7 +17,7 @@ from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.kernels import linear_backward_s, linear_forward_s, memory_bound_s
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
-from plan3d.simulator.numeric import Floats, Numeric
+from plan3d.simulator.numeric import Floats, Numeric, column
 from plan3d.simulator.software import Software
 from plan3d.simulator.workload import Workload
 
@@ -138,7 +138,7 @@ def _pass(
         "ep_link_s": comm.ep_s,
     }
     n = len(table)
-    return Pass(**{k: np.broadcast_to(np.asarray(v, np.float64), n) for k, v in columns.items()})
+    return Pass(**{k: column(v, n) for k, v in columns.items()})
 
 
 def _matmuls(

@@ -127,7 +127,8 @@ def _context_s(
     kv = model.kv_heads * (model.qk_dim + model.v_dim) / np.minimum(tp, model.kv_heads)
     queries = model.heads * (model.qk_dim + model.v_dim) / tp
     group = place(cp, tp, cluster.gpus_per_node)
-    step = rounds * p2p_s(tokens * kv * width, group.nodes > 1, cluster)
+    crosses = np.where(group.nodes > 1, 1.0, 0.0)
+    step = rounds * p2p_s(tokens * kv * width, crosses, cluster)
     ring = (cp - 1) * step
     late = (cp - 1) * np.maximum(step - core_s / cp, 0.0) + cluster.node.p2p_latency_s
     swap = all_to_all_s(tokens * (kv + queries) * width, group, cluster)

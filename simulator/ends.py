@@ -9,7 +9,7 @@ from plan3d.simulator.collectives import all_gather_s, all_reduce_s
 from plan3d.simulator.kernels import linear_backward_s, linear_forward_s, memory_bound_s
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
-from plan3d.simulator.numeric import Floats, Numeric
+from plan3d.simulator.numeric import Floats, Numeric, column
 from plan3d.simulator.placement import place
 from plan3d.simulator.software import Software
 
@@ -69,7 +69,7 @@ def end_time(context: Context, table: LayoutTable) -> EndTime:
     last = forward + backward + loss + small + reduce_s + 2 * gather_s
     n = len(table)
     return EndTime(
-        first_s=np.broadcast_to(look_up, n),
-        last_s=np.broadcast_to(last, n),
-        logits_forward_s=np.broadcast_to(forward, n),
+        first_s=column(look_up, n),
+        last_s=column(last, n),
+        logits_forward_s=column(forward, n),
     )

@@ -23,9 +23,10 @@ from plan3d.simulator.memory import (
     stage_state,
 )
 from plan3d.simulator.model import ModelSpec
-from plan3d.simulator.numeric import Floats
+from plan3d.simulator.numeric import Floats, column
 from plan3d.simulator.optimizer_step import offload_s, optimizer_s
 from plan3d.simulator.parameters import head_matrix_params
+from plan3d.simulator.pipeline import StageLayers
 from plan3d.simulator.result import Estimate, EstimateTable
 from plan3d.simulator.software import Software
 from plan3d.simulator.step_time import BlockCosts, SyncCosts, recomputed_share, step_time
@@ -51,16 +52,16 @@ def estimate_table(
     context = Context(model=model, work=work, cluster=cluster, software=software)
     micro_batches = work.global_batch / (table.dp * table.micro_batch)
     blocks, activations, logits = _blocks(context, table)
-    sync, states = _replicas(context, table)
-    time, link = step_time(context, table, blocks, sync, micro_batches)
-    memory = peak_memory(context, table, activations, logits, states, micro_batches)
+    sync, states, stages = _replicas(context, table)
+    time, link = step_time(context, table, blocks, sync, stages, micro_batches)
+    memory = peak_memory(context, table, activations, logits, states, stages, micro_batches)
     flop = model_flop_per_step(model, work)
     return EstimateTable(
         time=time,
         link=link,
         memory=memory.terms,
         stage=memory.stage,
-        hardware_flop=flop * (1 + _replayed_share(context, table, flop)),
+        hardware_flop=flop * (1 + _replayed_share(context, table, stages.fullest, flop)),
         gpus=table.tp * table.pp * table.dp * table.cp,
         model_flop=flop,
         capacity_bytes=cluster.gpu.memory_bytes,
@@ -79,7 +80,7 @@ def _blocks(context: Context, table: LayoutTable) -> tuple[BlockCosts, BlockActi
     costs = BlockCosts.of(context.software, block_time(context, few), end_time(context, few))
     kept = block_activations(context, few)
     columns = padded_vocab(context.model, context.software, few.tp) / few.tp
-    logits = np.asarray(logits_bytes(context, few, columns))
+    logits = column(logits_bytes(context, few, columns), len(few))
     activations = BlockActivations(
         whole_bytes=kept.whole_bytes[rows],
         selective_bytes=kept.selective_bytes[rows],
@@ -88,7 +89,9 @@ def _blocks(context: Context, table: LayoutTable) -> tuple[BlockCosts, BlockActi
     return costs.gather(rows), activations, logits[rows]
 
 
-def _replicas(context: Context, table: LayoutTable) -> tuple[SyncCosts, list[StageState]]:
+def _replicas(
+    context: Context, table: LayoutTable
+) -> tuple[SyncCosts, list[StageState], StageLayers]:
     """Return what a step costs whatever the micro-batch, gathered to the rows."""
     first, rows = unique_rows(
         table.tp, table.pp, table.vpp, table.cp, table.dp, table.ep, table.etp, table.zero,
@@ -101,14 +104,17 @@ def _replicas(context: Context, table: LayoutTable) -> tuple[SyncCosts, list[Sta
     tied = params[2].tied_copy
     costs = SyncCosts.of(
         sync_time(context, few, main, tied),
-        optimizer_s(context, few, main),
-        offload_s(context, few, main),
+        column(optimizer_s(context, few, main), len(few)),
+        column(offload_s(context, few, main), len(few)),
     )
     states = [stage_state(context, few, part).gather(rows) for part in params]
-    return costs.gather(rows), states
+    stages = StageLayers.of(float(context.model.layers), few)
+    return costs.gather(rows), states, stages.gather(rows)
 
 
-def _replayed_share(context: Context, table: LayoutTable, model_flop: float) -> Floats:
+def _replayed_share(
+    context: Context, table: LayoutTable, layers: Floats, model_flop: float
+) -> Floats:
     r"""Return the recomputed work over the model's. [1].
 
     A recomputed block costs its forward pass again: a third of its model FLOPs.
@@ -120,6 +126,6 @@ def _replayed_share(context: Context, table: LayoutTable, model_flop: float) -> 
     core = 2.0 * work.tokens * model.layers * width * float(work.seq)
     blocks = forward - head
     selective = software.selective_attention * core + software.selective_matmul * (blocks - core)
-    full = blocks * recomputed_share(float(model.layers), table)
+    full = blocks * recomputed_share(table, layers)
     replayed = np.where(table.recompute == Recompute.SELECTIVE, selective, full)
     return replayed / model_flop

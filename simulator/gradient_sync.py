@@ -28,7 +28,7 @@ import numpy as np
 from plan3d.simulator.block import Context
 from plan3d.simulator.collectives import all_gather_s, all_reduce_s, p2p_s, reduce_scatter_s
 from plan3d.simulator.layout import LayoutTable, Order
-from plan3d.simulator.numeric import Floats, Numeric
+from plan3d.simulator.numeric import Floats, Numeric, column
 from plan3d.simulator.placement import Group, place
 from plan3d.simulator.stage_params import StageParams, sync_ranks
 
@@ -93,7 +93,7 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
         "tied_s": np.where(tied > 0, all_reduce_s(tied * reduce_bytes, pair, cluster), 0.0),
     }
     n = len(table)
-    return SyncTime(**{k: np.broadcast_to(v, n) for k, v in columns.items()})
+    return SyncTime(**{k: column(v, n) for k, v in columns.items()})
 
 
 def _sparse(
@@ -119,7 +119,7 @@ def _sparse(
     sync = context.work.sync
     if sync.neighbours:
         size = params * context.software.reduce_bytes * sync.compression
-        send = sync.neighbours * p2p_s(size, group.nodes > 1, context.cluster)
+        send = sync.neighbours * p2p_s(size, np.where(group.nodes > 1, 1.0, 0.0), context.cluster)
         reduce_s = np.where(table.dp * table.cp > 1, np.minimum(send, reduce_s), 0.0)
     return reduce_s / sync.every
 

@@ -6,6 +6,7 @@ Which layouts are legal for a job is `plan3d.simulator.legality`; which there ar
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -179,18 +180,13 @@ class LayoutTable:
     def row(self, i: int) -> Layout:
         """Return row `i` as a `Layout`."""
         value = {name: float(getattr(self, name)[i]) for name in FIELDS}
-        whole: dict[str, int] = {k: int(v) for k, v in value.items() if k != "offload"}
-        return Layout(
-            **(
-                whole
-                | {
-                    "recompute": Recompute(whole["recompute"]),
-                    "schedule": Schedule(whole["schedule"]),
-                    "order": Order(whole["order"]),
-                }
-            ),  # type: ignore[arg-type]
-            offload=value["offload"],
-        )
+        kinds: dict[str, type[IntEnum]] = {
+            "recompute": Recompute,
+            "schedule": Schedule,
+            "order": Order,
+        }
+        whole: dict[str, Any] = {k: kinds.get(k, int)(int(v)) for k, v in value.items()}
+        return Layout(**(whole | {"offload": value["offload"]}))
 
     @classmethod
     def concatenate(cls, tables: Iterable["LayoutTable"]) -> "LayoutTable":

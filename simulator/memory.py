@@ -7,8 +7,8 @@ import numpy as np
 from plan3d.simulator.activations import BlockActivations
 from plan3d.simulator.block import Context
 from plan3d.simulator.layout import LayoutTable, Recompute
-from plan3d.simulator.numeric import Bools, Floats, Numeric
-from plan3d.simulator.pipeline import in_flight, last_stage_layers, stage_layers
+from plan3d.simulator.numeric import Bools, Floats, Ints, Numeric, column
+from plan3d.simulator.pipeline import StageLayers, in_flight
 from plan3d.simulator.stage_params import StageParams, stage_params, sync_ranks
 
 
@@ -21,7 +21,7 @@ class StageState:
     optimizer_bytes: Floats
     gathered_bytes: Floats
 
-    def gather(self, rows: Floats) -> "StageState":
+    def gather(self, rows: Ints) -> "StageState":
         """Return some rows."""
         return StageState(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
@@ -38,14 +38,14 @@ def stage_state(context: Context, table: LayoutTable, params: StageParams) -> St
     state_bytes = optimizer.state_bytes or precision.state_bytes
     states = precision.master_bytes + optimizer.states * state_bytes
 
-    def held(from_stage: int) -> Numeric:
-        return np.where(table.zero >= from_stage, cut, own + routed)
+    def held(from_stage: int) -> Floats:
+        return np.asarray(np.where(table.zero >= from_stage, cut, own + routed))
 
     return StageState(
         parameters_bytes=held(3) * precision.weight_bytes,
         gradients_bytes=held(2) * gradient,
         optimizer_bytes=held(1) * states * (1 - table.offload),
-        gathered_bytes=_gathered_bytes(context, table, params),
+        gathered_bytes=column(_gathered_bytes(context, table, params), len(table)),
     )
 
 
@@ -112,28 +112,16 @@ def places(context: Context) -> list[Place]:
 
 def place_params(context: Context, table: LayoutTable, place: Place) -> StageParams:
     """Return the parameters of the stage at a place, for the distinct rows of a table."""
-    layers = _layers(context, table, place)
+    stages = StageLayers.of(float(context.model.layers), table)
+    layers = _layers(stages, place)
     return stage_params(
         context.model, context.software, table, layers, first=place.first, last=place.last
     )
 
 
-def _layers(context: Context, table: LayoutTable, place: Place) -> Numeric:
-    r"""Layers of the stage at a place [1].
-
-    .. math:: n \text{ or, on the last stage, } n_{last}
-
-    Parameters
-    ----------
-    context
-        Layers of the model.
-    table
-        pp, vpp.
-    place
-        Which stage.
-    """
-    count = last_stage_layers if place.last and not place.first else stage_layers
-    return count(float(context.model.layers), table.pp, table.vpp)
+def _layers(stages: StageLayers, place: Place) -> Floats:
+    """Return the layers of the stage at a place. [1]."""
+    return stages.last if place.last and not place.first else stages.fullest
 
 
 def peak_memory(
@@ -142,11 +130,12 @@ def peak_memory(
     blocks: BlockActivations,
     logits_bytes: Floats,
     states: list[StageState],
+    stages: StageLayers,
     micro_batches: Floats,
 ) -> MemoryTerms:
     """Return the fullest stage of every row. `states` are those of `places`, per row."""
     found = [
-        _stage(context, table, blocks, logits_bytes, state, micro_batches, place)
+        _stage(context, table, blocks, logits_bytes, state, stages, micro_batches, place)
         for place, state in zip(places(context), states, strict=True)
     ]
     best = found[1]
@@ -157,14 +146,14 @@ def peak_memory(
 
 def _stage(
     context: Context, table: LayoutTable, blocks: BlockActivations, logits_bytes: Floats,
-    state: StageState, micro_batches: Floats, place: Place,
+    state: StageState, stages: StageLayers, micro_batches: Floats, place: Place,
 ) -> MemoryTerms:  # fmt: skip
     """Return the terms of one stage."""
     software = context.software
     stage = 0.0 * table.pp if place.first else table.pp - 1
     if not place.first and not place.last:
         stage = np.minimum(stage, 1.0)
-    layers = _layers(context, table, place)
+    layers = _layers(stages, place)
     flying = in_flight(stage, table.pp, table.vpp, micro_batches, table.schedule)
     full = table.recompute >= Recompute.FULL
     share = np.where(

@@ -16,3 +16,8 @@ Bools: TypeAlias = NDArray[np.bool_]
 
 Numeric: TypeAlias = float | Floats
 """What a formula takes and returns: one number, or a column of them (they broadcast)."""
+
+
+def column(value: Numeric, rows: int) -> Floats:
+    """Return a value as a column of shape (rows,); one number stands in each row."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), rows)

@@ -5,10 +5,12 @@ Symbols
 p, v, m, l : stages, chunks per stage, micro-batches, layers
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from plan3d.simulator.layout import Schedule
-from plan3d.simulator.numeric import Numeric
+from plan3d.simulator.layout import LayoutTable, Schedule
+from plan3d.simulator.numeric import Floats, Ints, Numeric, column
 
 
 def counts_ends(layers: Numeric, pp: Numeric, vpp: Numeric) -> Numeric:
@@ -58,6 +60,30 @@ def last_stage_layers(layers: Numeric, pp: Numeric, vpp: Numeric) -> Numeric:
     counted = counts_ends(layers, pp, vpp)
     floor = np.floor(layers / pp)
     return np.where(counted > 0, (layers + 2) / pp - 1, floor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StageLayers:
+    """Layers of the stages that matter. Columns of shape (n,). [1]."""
+
+    fullest: Floats
+    last: Floats
+    even: Floats
+    """1 where the first stage is as full as any; 0 where its end counts as a layer."""
+
+    @classmethod
+    def of(cls, layers: float, table: LayoutTable) -> "StageLayers":
+        """Return the layers per stage of every row."""
+        n, pp, vpp = len(table), table.pp, table.vpp
+        return cls(
+            fullest=column(stage_layers(layers, pp, vpp), n),
+            last=column(last_stage_layers(layers, pp, vpp), n),
+            even=column(np.where(pp > 2, 1 - counts_ends(layers, pp, vpp), 1.0), n),
+        )
+
+    def gather(self, rows: Ints) -> "StageLayers":
+        """Return some rows."""
+        return StageLayers(fullest=self.fullest[rows], last=self.last[rows], even=self.even[rows])
 
 
 def bubble_s(all_stages_s: Numeric, bottleneck_s: Numeric, vpp: Numeric) -> Numeric:

@@ -1,5 +1,7 @@
-"""What a generation of training software does, as numbers: which kernels it runs, what it
-overlaps, what it keeps. The presets are data files of `plan3d.hardware_profiles`.
+"""What a generation of training software does, as numbers.
+
+Which kernels it runs, what it overlaps, what it keeps. The presets are data files of
+`plan3d.hardware_profiles`.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ import numpy as np
 from plan3d.simulator.ends import padded_vocab
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
-from plan3d.simulator.numeric import Bools, Floats, Numeric
+from plan3d.simulator.numeric import Bools, Floats, Numeric, column
 from plan3d.simulator.parameters import end_params, layer_params
 from plan3d.simulator.software import Software
 
@@ -66,12 +66,12 @@ def stage_params(
         outer = outer + copy
     n = len(table)
     return StageParams(
-        blocks=np.broadcast_to(dense_layers * per_dense + moe_layers * per_moe, n),
-        experts=np.broadcast_to(moe_layers * per_experts, n),
-        ends=np.broadcast_to(np.asarray(outer, np.float64), n),
-        largest_block=np.broadcast_to(np.maximum(per_dense * has_dense, per_moe * has_moe), n),
-        largest_experts=np.broadcast_to(per_experts * has_moe, n),
-        tied_copy=np.broadcast_to(np.asarray(copy, np.float64), n),
+        blocks=column(dense_layers * per_dense + moe_layers * per_moe, n),
+        experts=column(moe_layers * per_experts, n),
+        ends=column(outer, n),
+        largest_block=column(np.maximum(per_dense * has_dense, per_moe * has_moe), n),
+        largest_experts=column(per_experts * has_moe, n),
+        tied_copy=column(copy, n),
     )
 
 

@@ -10,7 +10,7 @@ from plan3d.simulator.ends import EndTime
 from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s
 from plan3d.simulator.layout import LayoutTable, Order, Recompute, Schedule
 from plan3d.simulator.numeric import Floats, Ints, Numeric
-from plan3d.simulator.pipeline import bubble_s, last_stage_layers, stage_layers
+from plan3d.simulator.pipeline import StageLayers, bubble_s
 from plan3d.simulator.software import Software
 
 BLOCK_TERMS = (
@@ -98,27 +98,30 @@ class SyncCosts:
         return SyncCosts(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
-def recomputed_share(layers: float, table: LayoutTable) -> Floats:
-    """Return the share of a stage's blocks that full recomputation replays. [1]."""
-    stage = stage_layers(layers, table.pp, table.vpp)
-    some = np.minimum(table.recompute_layers / stage, 1.0)
+def recomputed_share(table: LayoutTable, layers: Floats) -> Floats:
+    """Return the share of a stage's blocks, of `layers`, that full recomputation replays [1]."""
+    some = np.minimum(table.recompute_layers / layers, 1.0)
     share = np.where(table.recompute == Recompute.BLOCK, some, 1.0)
     return np.where(table.recompute >= Recompute.FULL, share, 0.0)
 
 
 def step_time(
-    context: Context, table: LayoutTable, block: BlockCosts, sync: SyncCosts, micro_batches: Floats
+    context: Context,
+    table: LayoutTable,
+    block: BlockCosts,
+    sync: SyncCosts,
+    stages: StageLayers,
+    micro_batches: Floats,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return the terms of `result.StepTime` and of `result.LinkTime` for every row."""
-    layers = float(context.model.layers)
-    n = stage_layers(layers, table.pp, table.vpp)
-    share = recomputed_share(layers, table)
+    n = stages.fullest
+    share = recomputed_share(table, n)
     replay = np.where(
         table.recompute == Recompute.SELECTIVE, block.selective_s, share * block.replay_s
     )
     layer = block.forward_s + block.backward_s + replay
     visits = micro_batches * n
-    slowest, stages = _stages(table, layers, n, layer, block)
+    slowest, everyone = _slowest(table, float(context.model.layers), stages, layer, block)
     send, sends = _sends(context, table)
     hidden_send = context.software.pp_overlap * table.pp_overlap
     hidden_send = np.where(table.schedule == Schedule.INTERLEAVED, hidden_send, 0.0)
@@ -126,7 +129,7 @@ def step_time(
     time["recompute_s"] = visits * replay
     time["ends_s"] = micro_batches * (slowest - n * layer)
     time["pp_comm_s"] = micro_batches * sends * send * (1 - hidden_send)
-    time["bubble_s"] = bubble_s(stages, slowest, table.vpp) + 2 * (table.pp - 1) * send
+    time["bubble_s"] = bubble_s(everyone, slowest, table.vpp) + 2 * (table.pp - 1) * send
     exposed, link = _replica_s(context, table, block, sync, micro_batches, n, replay)
     time["dp_comm_s"] = exposed
     time["optimizer_s"] = sync.optimizer_s
@@ -139,17 +142,15 @@ def step_time(
     return time, links
 
 
-def _stages(
-    table: LayoutTable, layers: float, n: Floats, layer_s: Floats, block: BlockCosts
+def _slowest(
+    table: LayoutTable, layers: float, stages: StageLayers, layer_s: Floats, block: BlockCosts
 ) -> tuple[Floats, Floats]:
     """Return one micro-batch's time in the slowest stage, and in all stages together. [s]."""
-    alone = table.pp < 2
     ends = block.first_s + block.last_s
-    last = last_stage_layers(layers, table.pp, table.vpp) * layer_s + block.last_s
-    first = n * layer_s + block.first_s
-    counted = (table.pp > 2) & (np.asarray(layers % (table.pp * table.vpp)) > 0)
-    inner = np.where(counted, n * layer_s, first)
-    slowest = np.where(alone, n * layer_s + ends, np.maximum(inner, last))
+    body = stages.fullest * layer_s
+    last = stages.last * layer_s + block.last_s
+    first = body + np.where(stages.even > 0, block.first_s, 0.0)
+    slowest = np.where(table.pp < 2, body + ends, np.maximum(first, last))
     return slowest, layers * layer_s + ends
 
 
@@ -168,7 +169,7 @@ def _sends(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
         split = table.tp
     inner = table.tp * table.cp
     stride = np.where(table.order == Order.TP_CP_EP_PP_DP, inner, inner * table.dp)
-    crosses = stride * table.pp > cluster.gpus_per_node
+    crosses = np.where(stride * table.pp > cluster.gpus_per_node, 1.0, 0.0)
     send = np.where(table.pp > 1, p2p_s(size / split, crosses, cluster), 0.0)
     return send, 2 * table.vpp
 

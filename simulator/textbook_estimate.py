@@ -5,7 +5,7 @@ latency, and is meant for teaching and for cross-checking. What it assumes:
 
 - one utilisation for all computation, `UTILISATION`;
 - traffic over bandwidth, all of it exposed: `Cluster.node` inside a node, the line rate of the
-  adapter outside;
+  adapters outside;
 - 12 l h^2 + 2 v h parameters, spread evenly over tp * pp ranks: dense models only.
 """
 
@@ -19,7 +19,7 @@ from plan3d.simulator.kernels import peak
 from plan3d.simulator.layout import LayoutTable, Order, Recompute, Schedule
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Numeric
-from plan3d.simulator.placement import place
+from plan3d.simulator.placement import Group, place
 from plan3d.simulator.result import EstimateTable
 from plan3d.simulator.textbook import (
     bubble_fraction,
@@ -65,10 +65,11 @@ def textbook_table(
         )
     params = float(parameters(model.layers, model.hidden, model.vocab))
     recompute = _recompute_share(model, table)
+    compute = _compute_s(params, work, cluster, table, recompute)
     links = _link_s(model, work, cluster, table)
+    exposed = {name.replace("_link_s", "_comm_s"): column for name, column in links.items()}
     return EstimateTable(
-        time=_columns(EstimateTable.TIME, table, _compute_s(params, work, cluster, table, recompute)
-                      | {name.replace("_link_s", "_comm_s"): t for name, t in links.items()}),
+        time=_columns(EstimateTable.TIME, table, compute | exposed),
         link=_columns(EstimateTable.LINK, table, links),
         memory=_columns(EstimateTable.MEMORY, table, _memory_bytes(model, work, table)),
         stage=np.zeros(len(table)),
@@ -78,7 +79,7 @@ def textbook_table(
         capacity_bytes=cluster.gpu.memory_bytes,
         peak_flop_per_s=peak(cluster.gpu.peaks, work.precision.matmul),
         tokens=float(work.tokens),
-    )  # fmt: skip
+    )
 
 
 def _columns(
@@ -138,12 +139,17 @@ def _link_s(
         "pp": (table.pp, inner * np.where(pp_first, 1.0, table.dp)),
         "dp": (table.dp * table.cp, table.tp * np.where(pp_first, table.pp, 1.0)),
     }
-    near, far = cluster.node.all_reduce_bytes_per_s, cluster.network.nic_bytes_per_s
     return {
-        f"{axis}_link_s": sent[axis]
-        / np.where(place(size, stride, cluster.gpus_per_node).nodes > 1, far, near)
-        for axis, (size, stride) in groups.items()
+        f"{axis}_link_s": sent[axis] / _bytes_per_s(place(*group, cluster.gpus_per_node), cluster)
+        for axis, group in groups.items()
     }
+
+
+def _bytes_per_s(group: Group, cluster: Cluster) -> Floats:
+    """Bandwidth of a ring: between nodes, of the adapters that the group has in one of them."""
+    inside = cluster.node.all_reduce_bytes_per_s
+    outside = np.minimum(inside, group.local * cluster.network.nic_bytes_per_s)
+    return np.where(np.asarray(group.nodes) > 1, outside, inside)
 
 
 def _gradient_bytes(model: ModelSpec, work: Workload, table: LayoutTable) -> Floats:

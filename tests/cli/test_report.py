@@ -50,14 +50,14 @@ free                           40.0       50.0 %
 capacity                       80.0      100.0 %
 
 Figures of merit
-figure                                    value
-MFU                     50.0 % of 300 TFLOP/s
-HFU                                      62.5 %
-tokens/s                                 16,384
-tokens/s per GPU                        1,024.0
-redundant computation                    25.0 %
-peak memory                              50.0 %
-communication exposed                    17.5 %
+figure                                 value
+MFU                    50.0 % of 300 TFLOP/s
+HFU                                   62.5 %
+tokens/s                              16,384
+tokens/s per GPU                     1,024.0
+redundant computation                 25.0 %
+peak memory                           50.0 %
+communication exposed                 17.5 %
 
 Layouts that cannot be used
 reason  layouts

@@ -1,7 +1,7 @@
 import pytest
 
-from plan3d.cli.words import MEMORY, TIME, as_option, brief, plain, seconds, short
-from plan3d.simulator.layout import Layout, Recompute, Schedule
+from plan3d.cli.words import MEMORY, TIME, as_option, brief, plain, seconds, short, spelled
+from plan3d.simulator.layout import Layout, Order, Recompute, Schedule
 from plan3d.simulator.result import EstimateTable
 
 
@@ -45,6 +45,9 @@ def test_a_layout_as_an_option() -> None:
 
 
 def test_what_is_not_finite_is_nothing() -> None:
-    assert [plain(x) for x in (float("nan"), float("inf"), 1.5, Recompute.FULL)] == [
-        None, None, 1.5, "full",
-    ]  # fmt: skip
+    assert [plain(x) for x in (float("nan"), float("inf"), 1.5, "a")] == [None, None, 1.5, "a"]
+
+
+def test_names_are_spelled() -> None:
+    layout = spelled(Layout(order=Order.TP_CP_EP_PP_DP, recompute=Recompute.FULL))
+    assert (layout["order"], layout["recompute"]) == ("tp-cp-ep-pp-dp", "full")

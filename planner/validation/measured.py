@@ -1,0 +1,81 @@
+"""What a run measured, in SI: from the rate or the memory that its source prints."""
+
+import re
+from typing import Final
+
+from plan3d.planner.validation.runs import Run
+from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.result import Estimate
+
+CONVENTIONS: Final = (
+    (r"8\s*\*\s*seq|model_size\*8", "8N"),
+    (r"72\s*\*?\s*b|3/4|3x fwd|korthikanti", "72"),
+    (r"6\s*\*?[np]\b|6\*?seqlen\*n|6 ?\* ?active", "6N"),
+    (r"96\s*\*?\s*b|eq\. ?3|4x fwd|megatron 2021", "96"),
+)
+"""Words of `Run.flops_convention`, and the count meant; the first that matches."""
+
+
+def step_flop(run: Run, model: ModelSpec) -> float | None:
+    r"""Return the work of a step by the convention of the source, if it names one. [FLOP]
+
+    .. math::
+
+       F_{96} = 96 B s l h^2 \left(1 + \frac{s}{6h} + \frac{V}{16 l h}\right), \quad
+       F_{72} = \tfrac{3}{4} F_{96}, \quad
+       F_{6N} = (6 N + 12 l h s) B s, \quad F_{8N} = 8 \cdot 12 l h^2 B s
+
+    The first counts full recomputation (arXiv:2104.04473, eq. 3), the second none
+    (arXiv:2205.05198, appendix A), the third is PaLM's (arXiv:2204.02311, appendix B; without its
+    attention term where the source has none), the last leaves attention and embeddings out.
+    """
+    words = run.flops_convention.lower()
+    count = next((c for pattern, c in CONVENTIONS if re.search(pattern, words)), None)
+    if count is None or run.seq is None or run.global_batch is None:
+        return None
+    tokens = float(run.global_batch * run.seq)
+    layers, hidden = model.layers, model.hidden
+    if count == "6N":
+        attention = 12 * layers * hidden * run.seq if "12" in words else 0
+        return (6e9 * run.params_b + attention) * tokens if run.params_b else None
+    if count == "8N":
+        return 8.0 * 12 * layers * hidden**2 * tokens
+    ends = model.vocab / (16 * layers * hidden)
+    return float(count) * tokens * layers * hidden**2 * (1 + run.seq / (6 * hidden) + ends)
+
+
+def step_time_s(run: Run, model: ModelSpec, peak_flop_per_s: float) -> float | None:
+    """Return the measured step: printed, or from tokens/s, TFLOP/s or MFU, in this order. [s]"""
+    if run.iter_s is not None:
+        return run.iter_s
+    if run.tokens_s_gpu is not None and run.seq and run.global_batch:
+        return run.global_batch * run.seq / (run.tokens_s_gpu * run.gpus)
+    flop = step_flop(run, model)
+    if flop is None:
+        return None
+    if run.tflops_gpu is not None:
+        return flop / (run.gpus * run.tflops_gpu * 1e12)
+    return flop / (run.gpus * run.mfu * peak_flop_per_s) if run.mfu is not None else None
+
+
+def memory_bytes(run: Run) -> float | None:
+    """Return the measured memory, if any: GiB where the notes say so, nvidia-smi's too. [bytes]"""
+    if run.mem_gb is None:
+        return None
+    binary = re.search(r"gib|2\^30|/ ?1024\b|nvidia-smi", run.said)
+    return run.mem_gb * (2.0**30 if binary else 1e9)
+
+
+def comparable_bytes(run: Run, estimate: Estimate) -> float:
+    """Return the part of the estimated memory that the run's figure counts. [bytes]
+
+    nvidia-smi counts all; "reserved" all but the CUDA context; an allocator's peak, which is what
+    frameworks print unless they say otherwise, neither context nor fragmentation.
+    """
+    memory = estimate.memory
+    if "nvidia-smi" in run.said:
+        return memory.total_bytes
+    held = memory.total_bytes - memory.context_bytes
+    if re.search(r"(?<!-vs-)reserved", run.said):
+        return held
+    return held - memory.margin_bytes

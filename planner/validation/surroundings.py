@@ -1,0 +1,177 @@
+"""From a run to what it ran on and with: GPU, network, software generation, precision.
+
+The rules go by the framework's name, the year and what the source says in words: never by suite,
+row or model. Constants therefore exist once per GPU type and per software generation.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple, Protocol
+
+from plan3d.planner.validation.choice import Choice, SkipError
+from plan3d.planner.validation.runs import Run
+from plan3d.simulator.errors import InputError
+from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.software import Software
+from plan3d.simulator.workload import PRECISIONS, Precision
+
+
+class Profiles(Protocol):
+    """Where clusters and software come from by name."""
+
+    def cluster(self, gpu: str, gpus_per_node: int, network: str) -> Cluster:
+        """Return nodes of so many GPUs; an InputError if there is no such GPU or network."""
+        ...
+
+    def software(self, name: str) -> Software:
+        """Return a software generation."""
+        ...
+
+
+class ClusterName(NamedTuple):
+    """What `Profiles.cluster` needs."""
+
+    gpu: str
+    gpus_per_node: int
+    network: str
+
+
+NETWORKS: Final = (
+    ("nvl72", "nvl72"),
+    (r"\befa\b.*a100", "efa-p4d"),
+    (r"\befa\b|nanotron", "efa-p5"),  # nanotron's published sweeps ran on AWS p5 (playbook)
+    ("omni-path", "opa-4x100"),
+    ("roce", "roce-8x200"),
+    ("8x200", "hdr-8x200"),
+    (r"4x200|800 gb/s per node|\(4x per node", "hdr-4x200"),
+    ("8x100", "cx-8x100"),
+    ("^100 ?gb/s", "ib-1x100"),
+    ("ndr|400 gb/s", "ndr-8x400"),
+)
+"""Words on the network between nodes, and the profile; the first that matches."""
+USUAL_NETWORKS: Final = (
+    ("gb200", "nvl72"),
+    ("h800", "cx-8x100"),
+    ("v100", "ib-1x100"),
+    ("a100|a800", "hdr-8x200"),
+    ("", "ndr-8x400"),
+)
+"""The network that a GPU usually comes with, where the source names none."""
+
+NEAREST: Final = (
+    "v100-32g-sxm", "a100-80g-sxm", "h100-80g-sxm", "h200-141g-sxm", "b200-180g-sxm",
+    "gb200-186g-sxm",
+)  # fmt: skip
+"""Profiles that stand for other memory sizes of the same chip."""
+
+GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
+    ("nanotron|picotron", {9999: "nanotron-2024"}),
+    (r"torch 1\.|torch 1\.13", {9999: "fsdp-2022"}),
+    ("composer|foundry", {2022: "fsdp-2022", 9999: "fsdp-2023"}),
+    ("torchtitan|fsdp2|torchtune|litgpt|jax", {9999: "fsdp2-2024"}),
+    ("fsdp", {2022: "fsdp-2022", 2023: "fsdp-2023", 9999: "fsdp2-2024"}),
+    ("megatron-deepspeed|gpt-neox", {9999: "megatron-deepspeed-2022"}),
+    ("zero-3|gemini|^deepspeed", {9999: "deepspeed-2022"}),
+    ("nemo", {2022: "nemo-2022", 9999: "nemo-2024"}),
+    ("megatron", {
+        2020: "megatron-2020", 2021: "megatron-2021", 2022: "megatron-2022",
+        2023: "megatron-2023", 9999: "megatron-core",
+    }),
+    ("huggingface", {9999: "hf-2022"}),
+    ("", {2023: "torch-2022", 9999: "fsdp2-2024"}),
+)  # fmt: skip
+"""Words of the framework, and its generation by the last year of each; the first that matches."""
+
+KERNELS: Final = (
+    (r"kernel: (torch|fused)\b", ("unfused",)),
+    (r"kernel: flash_attentionv?1", ("fa1", "fa2")),
+    ("kernel: flash_attention2", ("fa2",)),
+    ("triton flash", ("fa1", "fa2")),
+)
+"""Words on the attention kernel, and the kernels of the profile in order of preference."""
+DROPOUT: Final = re.compile(r"(megatron|nemo|deepspeed).*20(19|20|21|22)$")
+"""Generations whose GPT recipes train with dropout 0.1 (the default of their command lines)."""
+
+
+def cluster_of(run: Run, profiles: Profiles) -> Choice[tuple[ClusterName, Cluster]]:
+    """Return the cluster of a run.
+
+    A GPU that has no profile is taken as the chip of that name with the closest memory, its
+    memory scaled. The network is that of the source's words (`NETWORKS`), or the usual one of the
+    GPU, which is an assumption only if there is more than one node.
+    """
+    if not run.gpu:
+        raise SkipError("no GPU stated")
+    per_node = run.gpus_per_node or 8
+    words = f"{run.inter_node} | {run.framework} | {run.gpu}".lower()
+    if "efa" in run.notes.lower().split():
+        words = f"efa | {words}"
+    network = next((name for pattern, name in NETWORKS if re.search(pattern, words)), "")
+    assumed: tuple[str, ...] = ()
+    if not network:
+        network = next(name for gpu, name in USUAL_NETWORKS if re.search(gpu, run.gpu))
+        assumed = (f"network={network}",) if run.gpus > per_node else ()
+    try:
+        return Choice(_named(profiles, run.gpu, per_node, network), assumed)
+    except InputError:
+        pass
+    size = re.match(r"(\w+?)-(\d+)g", run.gpu)
+    for near in NEAREST if size else ():
+        if size and near.startswith(f"{size[1]}-"):
+            name, cluster = _named(profiles, near, per_node, network)
+            scale = float(size[2]) / float(near.split("-")[1].rstrip("g"))
+            gpu = replace(cluster.gpu, memory_bytes=cluster.gpu.memory_bytes * scale)
+            cluster = replace(cluster, gpu=gpu)
+            assumed = (*assumed, f"{run.gpu} as {near} with its own memory")
+            return Choice((name._replace(gpu=run.gpu), cluster), assumed)
+    raise SkipError(f"unknown GPU {run.gpu}")
+
+
+def _named(
+    profiles: Profiles, gpu: str, per_node: int, network: str
+) -> tuple[ClusterName, Cluster]:
+    return ClusterName(gpu, per_node, network), profiles.cluster(gpu, per_node, network)
+
+
+def software_of(run: Run, profiles: Profiles) -> Software:
+    """Return the software of a run: its generation, with the kernels that the source names.
+
+    A source that names its attention kernel names its fused kernels: without an "RMS kernel"
+    beside it, a gated model's norms run unfused.
+    """
+    words = f"{run.framework.lower()} | {run.notes.lower()}"
+    named = next(
+        years
+        for pattern, years in GENERATIONS
+        if re.search(pattern, words if pattern.startswith("torch 1") else run.framework.lower())
+    )
+    software = profiles.software(next(name for last, name in named.items() if run.year <= last))
+    kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
+    if kernel is None:
+        return software
+    fp32_norms = bool(run.gated_mlp) and "kernel:" in run.said and "rms kernel" not in run.said
+    return replace(software, attention=kernel, fp32_norms=fp32_norms)
+
+
+def dropout_of(run: Run, software: Software) -> bool:
+    """Return whether a run trained with dropout: GPT models of the Megatron family to 2022."""
+    return not run.gated_mlp and DROPOUT.search(software.name) is not None
+
+
+def precision_of(run: Run) -> Choice[Precision]:
+    """Return the precision of a run; unstated, it is bf16 from 2022 on GPUs that have it."""
+    text = run.precision.lower()
+    for pattern, name in (
+        ("pure", "bf16-pure"),
+        ("fp8|float8|nvfp4", "fp8"),
+        ("bf16", "bf16"),
+        ("fp16", "fp16"),
+        ("tf32", "tf32"),
+        ("fp32", "fp32"),
+    ):
+        if re.search(pattern, text):
+            assumed = ("nvfp4 as fp8",) if "nvfp4" in text else ()
+            return Choice(PRECISIONS[name], assumed)
+    name = "fp16" if run.year < 2022 or "v100" in run.gpu else "bf16"
+    return Choice(PRECISIONS[name], (f"precision={name}",))
