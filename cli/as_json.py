@@ -97,20 +97,21 @@ def _run(cost: RunCost) -> dict[str, float]:
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a table: one line per row, nested objects as `name.field` columns."""
-    flat = [_flat(row) for row in rows]
+    lines = [flat(row) for row in rows]
     out = io.StringIO()
-    names = list(dict.fromkeys(name for row in flat for name in row))
+    names = list(dict.fromkeys(name for line in lines for name in line))
     writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(flat)
+    writer.writerows(lines)
     return out.getvalue()
 
 
-def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
+def flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """Return nested objects as one, with keys `name.field`."""
+    line: dict[str, object] = {}
     for name, value in row.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
+            line |= flat(value, f"{prefix}{name}.")
         else:
-            flat[f"{prefix}{name}"] = plain(value)
-    return flat
+            line[f"{prefix}{name}"] = plain(value)
+    return line

@@ -1,6 +1,7 @@
 """From what the user says to the question that the library answers."""
 
 import shlex
+from collections.abc import Callable, Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import plan3d
 from plan3d import hardware_profiles
 from plan3d.cli.question import Question
+from plan3d.cli.words import hourly, short
 from plan3d.planner import frameworks, models
 from plan3d.planner.models import Preset
 from plan3d.planner.result import Job
-from plan3d.simulator.errors import InputError, unknown
+from plan3d.simulator.errors import unknown
 from plan3d.simulator.estimate import estimate_table
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.layout import LayoutTable
@@ -60,7 +62,7 @@ def question(
         options=" ".join(
             f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items()
         ),
-        assumed=_assumed(preset, given.keys(), software.name),
+        assumed=_assumed(preset, set(given), cluster, software.name),
     )
 
 
@@ -109,24 +111,29 @@ def priced(cluster: Cluster, usd_per_hour: float | None) -> Cluster:
     return replace(cluster, gpu=replace(cluster.gpu, usd_per_s=rent))
 
 
-class Evaluator:
-    """X."""
+def evaluator(question: Question) -> Callable[[LayoutTable], EstimateTable]:
+    """Return the cost model of the fidelity that is asked for, for this job."""
+    job = question.job
+    if question.fidelity == "textbook":
+        return partial(textbook_table, job.model, job.work, job.cluster)
+    return partial(estimate_table, job.model, job.work, job.cluster, job.software)
 
 
-def _assumed(preset: Preset, given: Set[str], software: str) -> tuple[str, ...]:
+def _assumed(preset: Preset, given: Set[str], cluster: Cluster, software: str) -> tuple[str, ...]:
     """Return a line for each group of values that the user left to plan3d."""
     defaults = {
         "seq": f"sequence {preset.seq:,}",
         "global_batch": f"global batch {preset.global_batch:,}",
         "precision": preset.precision,
         "optimizer": preset.optimizer,
-        "tokens": None if preset.tokens is None else f"{short(preset.tokens)} tokens",
+        "tokens": f"{short(preset.tokens)} tokens" if preset.tokens else "",
     }
     left = [text for name, text in defaults.items() if name not in given and text]
+    others = {
+        "hardware": f"hardware {cluster.name}: default of {preset.name}",
+        "framework": f"software {software}: default of --framework any",
+        "price": f"rent {hourly(cluster.gpu.usd_per_s)} USD per GPU hour: {cluster.name}",
+    }
     lines = [f"{', '.join(left)}: defaults of {preset.name} ({preset.source})"] if left else []
     lines += [preset.note] if preset.note else []
-    if "hardware" not in given:
-        lines.append(f"hardware {preset.hardware}: default of {preset.name}; see --hardware")
-    if "framework" not in given:
-        lines.append(f"software {software}: default of --framework any")
-    return tuple(lines)
+    return tuple(lines + [text for name, text in others.items() if name not in given])

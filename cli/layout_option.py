@@ -29,4 +29,4 @@ def read_layout(text: str, gpus: int, software: Software) -> Layout:
     if given.get("vpp", 1) > 1:
         given.setdefault("schedule", Schedule.INTERLEAVED)
     kinds = {"recompute": Recompute, "schedule": Schedule, "order": Order, "offload": float}
-    return Layout(**{name: kinds.get(name, int)(value) for name, value in given.items()})  # type: ignore[arg-type]
+    return Layout(**{name: kinds.get(name, int)(value) for name, value in given.items()})

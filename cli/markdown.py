@@ -8,9 +8,8 @@ TEMPLATE = """\
 # plan3d
 
 {% for line in report.answer -%}
-{{ "**" if loop.index == 2 }}{{ line | cell }}{{ "**" if loop.index == 2 }}
-{{ "" if loop.last else "\n" }}
-{%- endfor %}
+- {{ line | cell }}
+{% endfor -%}
 {% for table in report.tables %}
 ## {{ table.title }}
 
@@ -20,11 +19,18 @@ TEMPLATE = """\
 | {{ row | map("cell") | join(" | ") }} |
 {% endfor -%}
 {% endfor %}
+{%- if report.again %}
+## Again
+
+    {{ report.again }}
+{% endif %}
+{%- if report.grounds %}
 ## Grounds
 
 {% for line in report.grounds -%}
 - {{ line | cell }}
 {% endfor -%}
+{% endif -%}
 """
 
 

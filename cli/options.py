@@ -36,14 +36,19 @@ def price(text: str) -> float:
 
 Model: TypeAlias = Annotated[
     str,
-    typer.Option(help="A name (plan3d models), a Hugging Face config.json, or h=12288,l=96,a=96."),
+    typer.Option(
+        metavar="NAME",
+        help="A name (plan3d models), a Hugging Face config.json, or h=12288,l=96,a=96.",
+    ),
 ]
 Gpus: TypeAlias = Annotated[
     int, typer.Option(parser=whole, metavar="N", help="GPUs of the job, all of which are used.")
 ]
 Hardware: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="A cluster (plan3d hardware) or a TOML file. [default: the model's]"),
+    typer.Option(
+        metavar="NAME", help="A cluster (plan3d hardware) or a TOML file. [default: the model's]"
+    ),
 ]
 Seq: TypeAlias = Annotated[
     int | None,
@@ -54,13 +59,18 @@ GlobalBatch: TypeAlias = Annotated[
     typer.Option(parser=whole, metavar="N", help="Sequences of a step. [default: the model's]"),
 ]
 Precision: TypeAlias = Annotated[
-    str | None, typer.Option(help="bf16, fp16, fp8, fp32, ... [default: the model's]")
+    str | None,
+    typer.Option(metavar="NAME", help="bf16, fp16, fp8, fp32, ... [default: the model's]"),
 ]
 Optimizer: TypeAlias = Annotated[
-    str | None, typer.Option(help="adam, sgd, ... [default: the model's]")
+    str | None, typer.Option(metavar="NAME", help="adam, sgd, ... [default: the model's]")
 ]
 Framework: TypeAlias = Annotated[
-    str, typer.Option(help="Only what it can run: megatron, nemo, torchtitan, deepspeed, nanotron.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Only what it can run: megatron, nemo, torchtitan, deepspeed, nanotron.",
+    ),
 ]
 Tokens: TypeAlias = Annotated[
     float | None,
@@ -71,7 +81,8 @@ Price: TypeAlias = Annotated[
     typer.Option(parser=price, metavar="USD", help="Rent of one GPU for an hour, in USD."),
 ]
 Fidelity: TypeAlias = Annotated[
-    str, typer.Option(help="analytical, or textbook: the closed forms of the papers.")
+    str,
+    typer.Option(metavar="NAME", help="analytical, or textbook: the closed forms of the papers."),
 ]
 Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON (docs/json.md) and nothing else.")
@@ -80,5 +91,6 @@ Csv: TypeAlias = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the plans as CSV, too.")
 ]
 Markdown: TypeAlias = Annotated[
-    Path | None, typer.Option(metavar="FILE.md", help="Write the report as Markdown, too.")
+    Path | None,
+    typer.Option("--report", metavar="FILE.md", help="Write the report as Markdown, too."),
 ]

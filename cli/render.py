@@ -10,7 +10,10 @@ def show(report: Report) -> None:
     """Print a report."""
     say("\n".join(report.answer))
     for table in report.tables:
+        say("")
         show_table(table)
+    if report.again:
+        say(f"\nAgain: {report.again}")
     if report.grounds:
         say("\n" + "\n".join(f"- {line}" for line in report.grounds))
 
@@ -20,7 +23,7 @@ def show_table(table: Table) -> None:
     if draws():
         _draw(table)
     else:
-        say(f"\n{aligned(table)}")
+        say(aligned(table))
 
 
 def aligned(table: Table) -> str:
@@ -43,11 +46,12 @@ def _draw(table: Table) -> None:
     from rich.table import Table as Drawn  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    drawn = Drawn(title=table.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    drawn = Drawn(box=SIMPLE_HEAD, show_edge=False)
     for i, name in enumerate(table.head):
         left = i in table.words
         drawn.add_column(Text(name), justify="left" if left else "right", no_wrap=not left)
     for row in table.rows:
         drawn.add_row(*(Text(cell) for cell in row))
-    colour = None if os.environ.get("NO_COLOR") else "auto"
-    Console(color_system=colour, highlight=False).print(drawn)
+    console = Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
+    console.print(Text(table.title, style="bold"))
+    console.print(drawn)

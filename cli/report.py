@@ -34,6 +34,8 @@ class Report:
     answer: tuple[str, ...]
     tables: tuple[Table, ...] = ()
     grounds: tuple[str, ...] = ()
+    again: str = ""
+    """The command that estimates the plan in detail."""
 
 
 def of_search(question: Question, result: SearchResult) -> Report:
@@ -45,16 +47,22 @@ def of_search(question: Question, result: SearchResult) -> Report:
     return Report(
         answer=tuple(_answer(question, result, shown)),
         tables=tuple(table for table in (*tables, infeasible_table(result)) if table.rows),
-        grounds=tuple(_grounds(question, shown)),
+        grounds=tuple(_grounds(question)),
+        again="" if shown is None else _again(question, shown),
     )
 
 
 def of_layout(question: Question, plan: Plan) -> Report:
     """Report one layout."""
     return Report(
-        answer=(_job(question), brief(plan.layout), *_figures(question, plan.estimate)),
+        answer=(
+            _job(question),
+            f"Layout: {brief(plan.layout)}",
+            *_figures(question, plan.estimate),
+        ),
         tables=tuple(table for table in details(plan) if table.rows),
-        grounds=tuple(_grounds(question, plan)),
+        grounds=tuple(_grounds(question)),
+        again=_again(question, plan),
     )
 
 
@@ -210,10 +218,12 @@ def infeasible_table(result: SearchResult) -> Table:
     )
 
 
-def _grounds(question: Question, shown: Plan | None) -> Iterator[str]:
-    if shown is not None:
-        yield f"again: plan3d estimate {question.options} --layout {as_option(shown.layout)}"
-        yield MFU
+def _again(question: Question, plan: Plan) -> str:
+    return f"plan3d estimate {question.options} --layout {as_option(plan.layout)}"
+
+
+def _grounds(question: Question) -> Iterator[str]:
+    yield MFU
     yield from question.assumed
     job = question.job
     yield (

@@ -3,15 +3,16 @@
 from typing import Annotated
 
 import typer
-
-from plan3d.cli import as_json, files, options, report
-from plan3d.cli.console import say
-from plan3d.cli.inputs import constraints, evaluator, question
-from plan3d.cli.render import show
 from plan3d.planner.exhaustive import search
+
+from plan3d.cli import files, options, report
+from plan3d.cli.deliver import deliver
+from plan3d.cli.inputs import evaluator, question
+from plan3d.planner import frameworks
+from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.simulator.errors import NothingFeasibleError
 
-command = typer.Typer(rich_markup_mode=None)
+command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @command.command()
@@ -44,3 +45,31 @@ def run(
     markdown: options.Markdown = None,
 ) -> None:
     """Find the best layouts of a model on a number of GPUs."""
+    files.check(csv, markdown)
+    asked = question(
+        model=model,
+        gpus=gpus,
+        hardware=hardware,
+        seq=seq,
+        global_batch=global_batch,
+        precision=precision,
+        optimizer=optimizer,
+        framework=framework,
+        tokens=tokens,
+        price=price,
+        fidelity=fidelity,
+    )
+    result = search(
+        asked.job,
+        framework=frameworks.named(framework),
+        objective=objective,
+        top=top,
+        constraints=(*map(parse_fix, fix or ()), *map(parse_limit, limit or ())),
+        evaluate=evaluator(asked),
+    )
+    text = report.of_search(asked, result)
+    deliver(asked, result, text, json=json, csv=csv, markdown=markdown)
+    if not result.plans:
+        raise NothingFeasibleError(
+            "no layout is possible: the report says why, and what would help"
+        )

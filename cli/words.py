@@ -71,6 +71,11 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
 
 
+def hourly(usd_per_s: float) -> str:
+    """Write a rent per hour, in USD."""
+    return f"{usd_per_s * 3600:.2f}"
+
+
 def short(value: float) -> str:
     """Write a count the way people say it: 300 B, 175.2 B, 1.5 T."""
     for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6)):

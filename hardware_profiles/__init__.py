@@ -4,9 +4,9 @@ The folders beside this file hold one TOML file each: ``gpus``, ``fabrics`` (ins
 ``networks`` (between nodes), ``clusters`` (one of each) and ``software``. To add one, drop a file.
 """
 
-from plan3d.hardware_profiles.clusters import compose, describe, load, load_path, names
+from plan3d.hardware_profiles.generations import describe_software, software, software_names
+from plan3d.hardware_profiles.loader import compose, describe, load, load_path, names
 from plan3d.hardware_profiles.parts import part_names
-from plan3d.hardware_profiles.software import describe_software, software, software_names
 
 __all__ = [
     "compose",

@@ -70,12 +70,12 @@ def build(cls: type[T], tree: Tree, path: str = "") -> T:
     return built
 
 
-def _value(kind: Any, field: str, node: Entry | Tree, path: str) -> Any:  # noqa: ANN401
+def _value(kind: Any, field: str, node: Entry | Tree, path: str) -> Any:
     """Return the value of one field, of whatever type its annotation says."""
     if is_dataclass(kind) or get_origin(kind) is Mapping:
         if not isinstance(node, dict):
             raise InputError(f"{path}: {brief(node.value)} is not a table [{path}]")
-        if is_dataclass(kind):
+        if isinstance(kind, type) and is_dataclass(kind):
             return build(kind, node, f"{path}.")
         inner = get_args(kind)[1]
         return {text(k, path): _value(inner, k, v, f"{path}.{shown(k)}") for k, v in node.items()}
@@ -88,7 +88,7 @@ def _value(kind: Any, field: str, node: Entry | Tree, path: str) -> Any:  # noqa
     return tuple(_leaf(get_args(kind)[0], field, item, path) for item in node.value)
 
 
-def _leaf(kind: Any, field: str, value: object, path: str) -> Any:  # noqa: ANN401
+def _leaf(kind: Any, field: str, value: object, path: str) -> Any:
     """Return a single text, switch, count or quantity."""
     if kind is str:
         if not text(value, path):
@@ -101,12 +101,12 @@ def _leaf(kind: Any, field: str, value: object, path: str) -> Any:  # noqa: ANN4
     return _number(kind, field, value, path)
 
 
-def _number(kind: Any, field: str, value: object, path: str) -> float:  # noqa: ANN401
+def _number(kind: Any, field: str, value: object, path: str) -> float:
     """Return a count, a ratio or a quantity, in SI and within its range."""
     key, dimension = key_of(field)
     if dimension is not None:
         if not isinstance(value, str):
-            raise InputError(f"{path}: {brief(value)} has no unit; write it as \"1 {dimension}\"")
+            raise InputError(f'{path}: {brief(value)} has no unit; write it as "1 {dimension}"')
         try:
             number = parse(value, dimension)
         except InputError as error:

@@ -32,7 +32,7 @@ class Row(NamedTuple):
     source: str
 
 
-Tree: TypeAlias = "dict[str, Entry | Tree]"
+Tree: TypeAlias = dict[str, "Entry | Tree"]
 
 
 def annotate(raw: Mapping[str, object], mark: str, source: str, path: str = "") -> Tree:

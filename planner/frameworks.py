@@ -11,6 +11,9 @@ from plan3d.simulator.legality import Reason
 RING, ALL_TO_ALL = 0, 1
 """Values of `Layout.cp_all_to_all`."""
 
+OVERLAPS: Final = ("tp_overlap", "dp_overlap", "pp_overlap")
+"""Axes of `Layout` for communication that can overlap."""
+
 NOTHING: Final = Reason(0)
 """No rule is waived."""
 
@@ -32,7 +35,7 @@ class Framework:
     """ZeRO may shard over part of the replicas."""
     expert_tp: bool = True
     """Experts may have their own tensor parallelism."""
-    overlaps: tuple[str, ...] = ("tp_overlap", "dp_overlap", "pp_overlap")
+    overlaps: tuple[str, ...] = OVERLAPS
     """Communication that it can overlap. A search never turns that off: it only helps."""
     tolerates: Reason = NOTHING
     """Rules of `plan3d.simulator.legality` that do not hold for it."""

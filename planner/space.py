@@ -12,10 +12,11 @@ from typing import Final
 
 import numpy as np
 
+from plan3d.planner.choices import ABSENT, divisors, expand
 from plan3d.planner.constraints import Constraint, fixed
-from plan3d.planner.frameworks import ANY, Framework
+from plan3d.planner.frameworks import ANY, OVERLAPS, Framework
 from plan3d.planner.result import Job
-from plan3d.planner.variants import ABSENT, expand, variants
+from plan3d.planner.variants import variants
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import LayoutTable, Schedule
 from plan3d.simulator.legality import Reason, reasons
@@ -58,9 +59,7 @@ class Space:
                 yield table
 
 
-def space(
-    job: Job, framework: Framework = ANY, constraints: tuple[Constraint, ...] = ()
-) -> Space:
+def space(job: Job, framework: Framework = ANY, constraints: tuple[Constraint, ...] = ()) -> Space:
     """Return the layouts of a job.
 
     Raises
@@ -90,31 +89,14 @@ def space(
     )
 
 
-def divisors(n: int) -> Floats:
-    """Return the divisors of `n`, in order.
-
-    Examples
-    --------
-    >>> divisors(12).tolist()
-    [1.0, 2.0, 3.0, 4.0, 6.0, 12.0]
-    """
-    low = np.arange(1.0, int(n**0.5) + 2)
-    low = low[n % low == 0]
-    return np.unique(np.concatenate([low, n / low]))
-
-
-def _divisions(
-    job: Job, framework: Framework, constraints: tuple[Constraint, ...]
-) -> LayoutTable:
+def _divisions(job: Job, framework: Framework, constraints: tuple[Constraint, ...]) -> LayoutTable:
     """Return every way to write the number of GPUs as tp * pp * cp * dp."""
     parts = divisors(job.gpus)
-    overlaps = {
-        axis: min(can, fixed(constraints, axis, can))
-        for axis in ("tp_overlap", "dp_overlap", "pp_overlap")
-        if (can := float(axis in framework.overlaps)) is not None
-    }
+    best = {axis: float(axis in framework.overlaps) for axis in OVERLAPS}
     rest = {axis: fixed(constraints, axis, 0.0) for axis in ("offload", "order")}
-    table = LayoutTable.build(**overlaps, **rest)
+    table = LayoutTable.build(
+        **{axis: min(can, fixed(constraints, axis, can)) for axis, can in best.items()}, **rest
+    )
     for axis in ("tp", "pp", "cp", "dp"):
         left = job.gpus / (table.tp * table.pp * table.cp)[:, None]
         fits = left == parts if axis == "dp" else left % parts == 0
@@ -130,9 +112,7 @@ def _chunks(job: Job, framework: Framework) -> Floats:
     return np.union1d(divisors(layers), divisors(layers + 2))[None, :]
 
 
-def _legal(
-    job: Job, framework: Framework, table: LayoutTable
-) -> tuple[LayoutTable, Counter[str]]:
+def _legal(job: Job, framework: Framework, table: LayoutTable) -> tuple[LayoutTable, Counter[str]]:
     """Return the rows with a legal variant, and how many break which rule first."""
     waived = int(framework.tolerates | Reason.OFFLOAD)  # offload waits for zero
     ring, exchange = (

@@ -116,6 +116,13 @@ class ModelSpec:
                 f"model {self.name}: top_k is {self.experts.top_k}, but must be between 1 "
                 f"and the {self.experts.count} experts"
             )
+        if self.experts is not None and not (
+            0 <= self.experts.dense_first < self.layers and 1 <= self.experts.every <= self.layers
+        ):
+            raise InputError(
+                f"model {self.name}: dense_first is {self.experts.dense_first} and every is "
+                f"{self.experts.every}, which leaves none of {self.layers} layers with experts"
+            )
 
     @property
     def moe_layers(self) -> int:

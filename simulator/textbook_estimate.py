@@ -18,7 +18,7 @@ from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.kernels import peak
 from plan3d.simulator.layout import LayoutTable, Order, Recompute, Schedule
 from plan3d.simulator.model import ModelSpec
-from plan3d.simulator.numeric import Floats, Numeric
+from plan3d.simulator.numeric import Floats, Numeric, column
 from plan3d.simulator.placement import Group, place
 from plan3d.simulator.result import EstimateTable
 from plan3d.simulator.textbook import (
@@ -67,7 +67,7 @@ def textbook_table(
     recompute = _recompute_share(model, table)
     compute = _compute_s(params, work, cluster, table, recompute)
     links = _link_s(model, work, cluster, table)
-    exposed = {name.replace("_link_s", "_comm_s"): column for name, column in links.items()}
+    exposed = {name.replace("_link_s", "_comm_s"): link_s for name, link_s in links.items()}
     return EstimateTable(
         time=_columns(EstimateTable.TIME, table, compute | exposed),
         link=_columns(EstimateTable.LINK, table, links),
@@ -86,8 +86,7 @@ def _columns(
     names: tuple[str, ...], table: LayoutTable, given: dict[str, Numeric]
 ) -> dict[str, Floats]:
     """Give every term a column; those that textbooks leave out are zero."""
-    shape = (len(table),)
-    return {k: np.broadcast_to(np.asarray(given.get(k, 0.0), np.float64), shape) for k in names}
+    return {name: column(given.get(name, 0.0), len(table)) for name in names}
 
 
 def _gpus(table: LayoutTable) -> Floats:

@@ -30,13 +30,20 @@ def names() -> list[str]:
     return [name for name, preset in _presets().items() if name == preset.name]
 
 
+def is_known(name: str) -> bool:
+    """Return whether there is a model of that name or alias, in any case."""
+    return _key(name) in _presets()
+
+
 def load(name: str) -> Preset:
     """Return a model by its name or an alias, in any case."""
-    presets = _presets()
-    found = presets.get(name.strip().lower())
-    if found is None:
+    if not is_known(name):
         raise unknown("model", name, names())
-    return found
+    return _presets()[_key(name)]
+
+
+def _key(name: str) -> str:
+    return name.strip().lower()
 
 
 @cache
@@ -74,9 +81,7 @@ def from_toml(text: str, file: str) -> list[Preset]:
     ]
 
 
-def _preset(
-    name: str, common: Mapping[str, Any], entry: Mapping[str, Any], where: str
-) -> Preset:
+def _preset(name: str, common: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> Preset:
     """Return one model from its table and the common one."""
     values = dict(common) | dict(entry)
     shape = _table(common.get("model", {}), f"{where}.model") | _table(

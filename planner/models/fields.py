@@ -30,9 +30,10 @@ def model_spec(values: Mapping[str, Any], where: str) -> ModelSpec:
     `hidden / heads`, `ffn` is 4 times `hidden`.
     """
     given = dict(values)
-    for name, part in (("experts", Experts), ("latent", LatentAttention)):
-        if name in given:
-            given[name] = _part(part, given[name], f"{where}.{name}")
+    if "experts" in given:
+        given["experts"] = _part(Experts, given["experts"], f"{where}.experts")
+    if "latent" in given:
+        given["latent"] = _part(LatentAttention, given["latent"], f"{where}.latent")
     check(get_type_hints(ModelSpec) | {"experts": Experts, "latent": LatentAttention}, given, where)
     heads, hidden = given.get("heads", 0), given.get("hidden", 0)
     if "head_dim" not in given and heads and hidden:

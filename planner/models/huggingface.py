@@ -1,48 +1,17 @@
-"""Models from the `config.json` of a Hugging Face checkpoint.
-
-The names are those of `transformers` (models/*/configuration_*.py); where a file leaves one out,
-its default is that of the class. Rotary scaling and quantisation do not change the shape, and are
-ignored.
-"""
+"""Models from the `config.json` of a Hugging Face checkpoint."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from plan3d.planner.models.fields import whole
+from plan3d.planner.models.readers import READERS, Config
 from plan3d.simulator.errors import InputError
-from plan3d.simulator.model import Experts, LatentAttention, ModelSpec
+from plan3d.simulator.model import ModelSpec
 
 LARGEST_FILE_BYTES = 2**20
 """A config.json is a few kilobytes: a larger file is something else."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """What a file says, read with an eye on types."""
-
-    values: Mapping[str, Any]
-    origin: str
-
-    def whole(self, *keys: str, default: int | None = None, least: int = 1) -> int:
-        """Return the first of the keys that is there and not null."""
-        for key in keys:
-            if self.values.get(key) is not None:
-                return whole(self.values[key], f"{self.origin}: {key}", least=least)
-        if default is None:
-            raise InputError(f"{self.origin} has no {' or '.join(keys)}: a whole number is needed")
-        return default
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        """Return true or false."""
-        value = self.values.get(key)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            raise InputError(f"{self.origin}: {key} is {value!r:.40}, but must be true or false")
-        return value
 
 
 def from_config(config: str | Path | Mapping[str, Any], name: str | None = None) -> ModelSpec:
@@ -65,23 +34,23 @@ def from_config(config: str | Path | Mapping[str, Any], name: str | None = None)
         values, origin = config, "config"
     else:
         path = Path(config)
-        path = path / "config.json" if path.is_dir() else path
         values, origin = _read(path), str(path)
-        name = name or (path.resolve().parent.name if path.stem == "config" else path.stem)
+        inside = path.name == "config.json"
+        name = name or (path.absolute().parent.name if inside else path.stem)
     return _convert(values, origin, name)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     """Return the contents of a file, which may be anything."""
     try:
-        if not path.is_file():
-            raise InputError(f"there is no file {path}; a config.json, or its directory, is needed")
-        with path.open("rb") as file:
+        path = path / "config.json" if path.is_dir() else path
+        regular = path.is_file()
+        with path.open("rb") if regular else BytesIO() as file:
             text = file.read(LARGEST_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    if not regular:
+        raise InputError(f"there is no file {path}; a config.json, or its directory, is needed")
     if len(text) > LARGEST_FILE_BYTES:
         raise InputError(f"{path} is larger than 1 MiB, so it is no config.json")
     try:
@@ -109,211 +78,3 @@ def _convert(values: Mapping[str, Any], origin: str, name: str | None) -> ModelS
         )
     fields = READERS[kind](Config(values=values, origin=origin))
     return ModelSpec(**fields, name=name or kind)
-
-
-def _shape(config: Config) -> dict[str, Any]:
-    """Return what all files say."""
-    hidden = config.whole("hidden_size", "n_embd", "n_embed")
-    heads = config.whole("num_attention_heads", "n_head")
-    given = config.values.get("head_dim") is not None
-    if not given and hidden % heads:
-        raise InputError(
-            f"{config.origin}: hidden size {hidden:,} does not divide into {heads:,} heads"
-        )
-    return {
-        "layers": config.whole("num_hidden_layers", "n_layer"),
-        "hidden": hidden,
-        "heads": heads,
-        "kv_heads": heads,
-        "head_dim": hidden // heads,
-        "vocab": config.whole("vocab_size"),
-    }
-
-
-def _gpt2(config: Config) -> dict[str, Any]:
-    shape = _shape(config)
-    return shape | {
-        "ffn": config.whole("n_inner", default=4 * shape["hidden"]),
-        "max_positions": config.whole("n_positions", "n_ctx", default=1024),
-        "tied": config.flag("tie_word_embeddings", default=True),
-    }
-
-
-def _opt(config: Config) -> dict[str, Any]:
-    shape = _shape(config)
-    bias = config.flag("enable_bias", default=True)
-    narrow = config.whole("word_embed_proj_dim", default=shape["hidden"])
-    affine = config.flag("layer_norm_elementwise_affine", default=True)
-    last = config.flag("do_layer_norm_before", default=True)
-    return shape | {
-        "ffn": config.whole("ffn_dim"),
-        "max_positions": config.whole("max_position_embeddings", default=2048) + 2,
-        "tied": config.flag("tie_word_embeddings", default=True),
-        "embedding_dim": 0 if narrow == shape["hidden"] else narrow,
-        "norm": "layernorm" if affine else "layernorm-no-params",
-        "final_norm": last and not config.flag("_remove_final_layer_norm", default=False),
-        **dict.fromkeys(("qkv_bias", "out_bias", "mlp_bias"), bias),
-    }
-
-
-def _bloom(config: Config) -> dict[str, Any]:
-    shape = _shape(config)
-    return shape | {
-        "ffn": config.whole("n_inner", default=4 * shape["hidden"]),
-        "max_positions": config.whole("seq_length", default=2048),
-        "positions": "alibi",
-        "tied": config.flag("tie_word_embeddings", default=True),
-        "embedding_norm": True,
-    }
-
-
-def _gpt_neox(config: Config) -> dict[str, Any]:
-    bias = config.flag("attention_bias", default=True)
-    return _shape(config) | {
-        "ffn": config.whole("intermediate_size"),
-        "max_positions": config.whole("max_position_embeddings", default=2048),
-        "positions": "rotary",
-        "tied": config.flag("tie_word_embeddings", default=False),
-        "parallel_residual": config.flag("use_parallel_residual", default=True),
-        "qkv_bias": bias,
-        "out_bias": bias,
-    }
-
-
-def _llama(config: Config) -> dict[str, Any]:
-    shape = _shape(config)
-    bias = config.flag("attention_bias", default=False)
-    return shape | {
-        "kv_heads": config.whole("num_key_value_heads", default=shape["heads"]),
-        "head_dim": config.whole("head_dim", default=shape["head_dim"]),
-        "ffn": config.whole("intermediate_size"),
-        "max_positions": config.whole("max_position_embeddings", default=2048),
-        "gated": True,
-        "norm": "rmsnorm",
-        "positions": "rotary",
-        "tied": config.flag("tie_word_embeddings", default=False),
-        "qkv_bias": bias,
-        "out_bias": bias,
-        "mlp_bias": config.flag("mlp_bias", default=False),
-    }
-
-
-def _mistral(config: Config) -> dict[str, Any]:
-    return _llama(config) | {"window": config.whole("sliding_window", default=0, least=0)}
-
-
-def _mixtral(config: Config) -> dict[str, Any]:
-    experts = Experts(
-        count=config.whole("num_local_experts", "num_experts"),
-        top_k=config.whole("num_experts_per_tok"),
-        ffn=config.whole("intermediate_size"),
-    )
-    return _mistral(config) | {"experts": experts}
-
-
-def _qwen2(config: Config) -> dict[str, Any]:
-    windowed = config.flag("use_sliding_window", default=False)
-    first = config.whole("max_window_layers", default=0, least=0)
-    everywhere = windowed and first == 0
-    window = config.whole("sliding_window", default=0, least=0) if everywhere else 0
-    return _llama(config) | {"qkv_bias": True, "out_bias": False, "window": window}
-
-
-def _qwen3(config: Config) -> dict[str, Any]:
-    head_dim = config.whole("head_dim", default=128)
-    bias = config.flag("attention_bias", default=False)
-    kept = {"head_dim": head_dim, "qkv_bias": bias, "out_bias": bias, "qk_norm": True}
-    return _qwen2(config) | kept
-
-
-def _sparse_layers(config: Config) -> dict[str, int]:
-    """Return which layers have experts, as Qwen's MoE files say it."""
-    every = config.whole("decoder_sparse_step", default=1)
-    dense = config.values.get("mlp_only_layers") or []
-    if not isinstance(dense, list) or sorted(map(str, dense)) != sorted(map(str, range(len(dense)))):
-        raise InputError(
-            f"{config.origin}: mlp_only_layers is {dense!r:.40}, but only the first layers can be "
-            f"dense: 0, 1, ..."
-        )
-    if dense and every > 1:
-        raise InputError(f"{config.origin}: mlp_only_layers with decoder_sparse_step {every}")
-    return {"every": every, "dense_first": len(dense)}
-
-
-def _qwen2_moe(config: Config) -> dict[str, Any]:
-    experts = Experts(
-        count=config.whole("num_experts", "num_local_experts"),
-        top_k=config.whole("num_experts_per_tok"),
-        ffn=config.whole("moe_intermediate_size"),
-        shared_ffn=config.whole("shared_expert_intermediate_size", least=0),
-        shared_gate=True,
-        **_sparse_layers(config),
-    )
-    return _qwen2(config) | {"experts": experts}
-
-
-def _qwen3_moe(config: Config) -> dict[str, Any]:
-    experts = Experts(
-        count=config.whole("num_experts", "num_local_experts"),
-        top_k=config.whole("num_experts_per_tok"),
-        ffn=config.whole("moe_intermediate_size"),
-        **_sparse_layers(config),
-    )
-    return _qwen3(config) | {"experts": experts}
-
-
-def _llama4(config: Config) -> dict[str, Any]:
-    width = config.whole("intermediate_size")
-    experts = Experts(
-        count=config.whole("num_local_experts"),
-        top_k=config.whole("num_experts_per_tok"),
-        ffn=width,
-        shared_ffn=width,
-        every=config.whole("interleave_moe_layer_step", default=1),
-    )
-    return _llama(config) | {"ffn": config.whole("intermediate_size_mlp"), "experts": experts}
-
-
-def _deepseek(config: Config) -> dict[str, Any]:
-    nope = config.whole("qk_nope_head_dim")
-    latent = LatentAttention(
-        q_rank=config.whole("q_lora_rank", default=0, least=0),
-        kv_rank=config.whole("kv_lora_rank"),
-        nope_dim=nope,
-        rope_dim=config.whole("qk_rope_head_dim"),
-        v_dim=config.whole("v_head_dim"),
-    )
-    shape = _llama(config)
-    shape |= {"kv_heads": shape["heads"], "head_dim": nope, "qkv_bias": False, "latent": latent}
-    if config.values.get("n_routed_experts") is None:
-        return shape
-    width = config.whole("moe_intermediate_size")
-    experts = Experts(
-        count=config.whole("n_routed_experts"),
-        top_k=config.whole("num_experts_per_tok"),
-        ffn=width,
-        shared_ffn=width * config.whole("n_shared_experts", default=0, least=0),
-        router_bias=config.values.get("topk_method") == "noaux_tc",
-        dense_first=config.whole("first_k_dense_replace", default=0, least=0),
-        every=config.whole("moe_layer_freq", default=1),
-    )
-    return shape | {"experts": experts}
-
-
-READERS: Final[Mapping[str, Callable[[Config], dict[str, Any]]]] = {
-    "gpt2": _gpt2,
-    "opt": _opt,
-    "bloom": _bloom,
-    "gpt_neox": _gpt_neox,
-    "llama": _llama,
-    "llama4_text": _llama4,
-    "mistral": _mistral,
-    "mixtral": _mixtral,
-    "qwen2": _qwen2,
-    "qwen2_moe": _qwen2_moe,
-    "qwen3": _qwen3,
-    "qwen3_moe": _qwen3_moe,
-    "deepseek_v2": _deepseek,
-    "deepseek_v3": _deepseek,
-}
-"""One reader for each `model_type`."""

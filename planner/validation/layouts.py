@@ -39,7 +39,14 @@ def layouts_of(run: Run, software: Software, global_batch: int) -> Choice[tuple[
     sp_assumed = (f"sp={sp}",) if run.sp is None and base.tp > 1 else ()
     return Choice(
         free.value,
-        (*assumed, *zero.assumed, *recompute.assumed, *sp_assumed, *free.assumed, *_not_modelled(run)),
+        (
+            *assumed,
+            *zero.assumed,
+            *recompute.assumed,
+            *sp_assumed,
+            *free.assumed,
+            *_not_modelled(run),
+        ),
     )
 
 
@@ -57,23 +64,22 @@ def global_batch_of(run: Run) -> Choice[int]:
     unit = base.dp * (run.micro_batch or 1)
     if batch % unit == 0:
         return Choice(batch)
-    return Choice(max(1, round(batch / unit)) * unit, ("global_batch rounded to a multiple of dp*micro_batch",))
+    return Choice(max(1, round(batch / unit)) * unit, ("global_batch rounded to dp*micro_batch",))
 
 
 def _degrees(run: Run) -> Choice[Layout]:
     """Return the layout with its degrees only."""
-    if run.gpus == 1:
-        return Choice(Layout())
-    if run.tp is None or run.pp is None:
+    if run.gpus > 1 and (run.tp is None or run.pp is None):
         raise SkipError("no layout published")
-    ranks = run.tp * run.pp * (run.cp or 1)
+    tp, pp, cp = run.tp or 1, run.pp or 1, run.cp or 1
+    ranks = tp * pp * cp
     dp = run.dp or run.gpus // ranks
     own_dimension = run.ep or 1
     if ranks * dp == run.gpus:
         own_dimension = 1
     elif ranks * dp * own_dimension != run.gpus:
         raise SkipError("tp*pp*cp*dp is not the number of GPUs")
-    layout = Layout(tp=run.tp, pp=run.pp, cp=run.cp or 1, ep=run.ep or 1, dp=dp * own_dimension)
+    layout = Layout(tp=tp, pp=pp, cp=cp, ep=run.ep or 1, dp=dp * own_dimension)
     return Choice(layout, ("ep folded into dp",) if own_dimension > 1 else ())
 
 
@@ -96,7 +102,10 @@ def _recompute(run: Run, stages: int) -> Choice[tuple[Recompute, int]]:
     for kind in (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL):
         if text.startswith(kind.name.lower()):
             exact = text == kind.name.lower()
-            return Choice((kind, 0), () if exact else (f"recompute={kind.name.lower()} for another kind",))
+            return Choice(
+                (kind, 0),
+                () if exact else (f"recompute={kind.name.lower()} stands for another kind",),
+            )
     # Defaults: torchtitan's configs recompute selectively, MaxText's remat_policy is full.
     words = run.framework.lower()
     kind = Recompute.SELECTIVE if "torchtitan" in words else Recompute.NONE

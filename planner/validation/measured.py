@@ -17,7 +17,7 @@ CONVENTIONS: Final = (
 
 
 def step_flop(run: Run, model: ModelSpec) -> float | None:
-    r"""Return the work of a step by the convention of the source, if it names one. [FLOP]
+    r"""Return the work of a step by the source's convention, if it names one [FLOP].
 
     .. math::
 
@@ -45,7 +45,7 @@ def step_flop(run: Run, model: ModelSpec) -> float | None:
 
 
 def step_time_s(run: Run, model: ModelSpec, peak_flop_per_s: float) -> float | None:
-    """Return the measured step: printed, or from tokens/s, TFLOP/s or MFU, in this order. [s]"""
+    """Return the measured step: printed, or from tokens/s, TFLOP/s or MFU, in this order [s]."""
     if run.iter_s is not None:
         return run.iter_s
     if run.tokens_s_gpu is not None and run.seq and run.global_batch:
@@ -55,11 +55,11 @@ def step_time_s(run: Run, model: ModelSpec, peak_flop_per_s: float) -> float | N
         return None
     if run.tflops_gpu is not None:
         return flop / (run.gpus * run.tflops_gpu * 1e12)
-    return flop / (run.gpus * run.mfu * peak_flop_per_s) if run.mfu is not None else None
+    return flop / (run.gpus * run.mfu * peak_flop_per_s) if run.mfu else None
 
 
 def memory_bytes(run: Run) -> float | None:
-    """Return the measured memory, if any: GiB where the notes say so, nvidia-smi's too. [bytes]"""
+    """Return the measured memory, if any: GiB if the notes say so, or nvidia-smi [bytes]."""
     if run.mem_gb is None:
         return None
     binary = re.search(r"gib|2\^30|/ ?1024\b|nvidia-smi", run.said)
@@ -67,7 +67,7 @@ def memory_bytes(run: Run) -> float | None:
 
 
 def comparable_bytes(run: Run, estimate: Estimate) -> float:
-    """Return the part of the estimated memory that the run's figure counts. [bytes]
+    """Return the part of the estimated memory that the run's figure counts [bytes].
 
     nvidia-smi counts all; "reserved" all but the CUDA context; an allocator's peak, which is what
     frameworks print unless they say otherwise, neither context nor fragmentation.

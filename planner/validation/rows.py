@@ -15,6 +15,7 @@ from plan3d.planner.validation.surroundings import (
     precision_of,
     software_of,
 )
+from plan3d.simulator.errors import InputError
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.layout import Layout
 from plan3d.simulator.model import ModelSpec
@@ -59,12 +60,16 @@ def case_of(run: Run, profiles: Profiles) -> Case:
     if run.seq is None:
         raise SkipError("no sequence length stated")
     (cluster_name, cluster), of_cluster = cluster_of(run, profiles)
-    global_batch, of_batch = global_batch_of(run)
     software = software_of(run, profiles)
-    layouts, of_layout = layouts_of(run, software, global_batch)
+    try:
+        global_batch, of_batch = global_batch_of(run)
+        layouts, of_layout = layouts_of(run, software, global_batch)
+    except InputError:
+        raise SkipError("impossible layout") from None
     precision, of_precision = precision_of(run)
     peaks = cluster.gpu.peaks
-    measured_s = step_time_s(run, model, max(peaks.fp16, peaks.bf16))
+    sized = replace(run, global_batch=run.global_batch or global_batch)
+    measured_s = step_time_s(sized, model, max(peaks.fp16, peaks.bf16))
     measured_bytes = memory_bytes(run)
     if measured_s is None and measured_bytes is None and not run.oom:
         raise SkipError("nothing measured, or by an unstated FLOP convention")

@@ -137,7 +137,7 @@ def read_runs(path: str | Path) -> Runs:
     _check_header(path, header)
     if len(table) > 1 and len(table[-1]) < len(header):
         raise InputError(
-            f"{path}: the last row has {len(table[-1])} of {len(header)} fields: the file is cut off"
+            f"{path}: cut off: the last row has {len(table[-1])} of {len(header)} fields"
         )
     rows: list[Run] = []
     rejected: list[tuple[str, str]] = []
@@ -224,7 +224,8 @@ def _number(name: str, text: str) -> float | None:
     elif name in WHOLE:
         low, high = 1.0, 1e9
     whole = name in WHOLE
-    positive = value > 0 or name in WHOLE
+    # An MFU printed as 0 % is one below the digits shown; nothing else measured is ever 0.
+    positive = value > 0 or whole or name == "mfu"
     if not (low <= value <= high and positive and (not whole or value == int(value))):
         kind = "a whole number" if whole else "a number"
         raise InputError(

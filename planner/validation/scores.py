@@ -46,7 +46,7 @@ def kendall_tau(x: Floats, y: Floats) -> float:
 
     Examples
     --------
-    >>> float(kendall_tau(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0])))  # 2 of 3 pairs agree
+    >>> kendall_tau(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))  # 2 of 3 pairs agree
     0.3333333333333333
     """
     dx = np.sign(x[:, None] - x[None, :])

@@ -21,7 +21,10 @@ class Profiles(Protocol):
     """Where clusters and software come from by name."""
 
     def cluster(self, gpu: str, gpus_per_node: int, network: str) -> Cluster:
-        """Return nodes of so many GPUs; an InputError if there is no such GPU or network."""
+        """Return nodes of so many GPUs; 0 GPUs, or no network, stands for what the GPU usually has.
+
+        Raises an InputError if there is no such GPU or network.
+        """
         ...
 
     def software(self, name: str) -> Software:
@@ -37,8 +40,10 @@ class ClusterName(NamedTuple):
     network: str
 
 
+NVLINK_RACK: Final = "nvl72"
 NETWORKS: Final = (
-    ("nvl72", "nvl72"),
+    (NVLINK_RACK, "nvl72-400"),
+    ("dgx-2", "edr-8x100-dgx2"),
     (r"\befa\b.*a100", "efa-p4d"),
     (r"\befa\b|nanotron", "efa-p5"),  # nanotron's published sweeps ran on AWS p5 (playbook)
     ("omni-path", "opa-4x100"),
@@ -47,23 +52,9 @@ NETWORKS: Final = (
     (r"4x200|800 gb/s per node|\(4x per node", "hdr-4x200"),
     ("8x100", "cx-8x100"),
     ("^100 ?gb/s", "ib-1x100"),
-    ("ndr|400 gb/s", "ndr-8x400"),
+    (r"\bndr\b|400 gb/s", "ndr-8x400"),
 )
 """Words on the network between nodes, and the profile; the first that matches."""
-USUAL_NETWORKS: Final = (
-    ("gb200", "nvl72"),
-    ("h800", "cx-8x100"),
-    ("v100", "ib-1x100"),
-    ("a100|a800", "hdr-8x200"),
-    ("", "ndr-8x400"),
-)
-"""The network that a GPU usually comes with, where the source names none."""
-
-NEAREST: Final = (
-    "v100-32g-sxm", "a100-80g-sxm", "h100-80g-sxm", "h200-141g-sxm", "b200-180g-sxm",
-    "gb200-186g-sxm",
-)  # fmt: skip
-"""Profiles that stand for other memory sizes of the same chip."""
 
 GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("nanotron|picotron", {9999: "nanotron-2024"}),
@@ -85,9 +76,9 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
 
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
-    (r"kernel: flash_attentionv?1", ("fa1", "fa2")),
-    ("kernel: flash_attention2", ("fa2",)),
-    ("triton flash", ("fa1", "fa2")),
+    (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
+    ("kernel: flash_attention2", ("flash2",)),
+    ("triton flash", ("flash1", "flash2")),
 )
 """Words on the attention kernel, and the kernels of the profile in order of preference."""
 DROPOUT: Final = re.compile(r"(megatron|nemo|deepspeed).*20(19|20|21|22)$")
@@ -97,41 +88,22 @@ DROPOUT: Final = re.compile(r"(megatron|nemo|deepspeed).*20(19|20|21|22)$")
 def cluster_of(run: Run, profiles: Profiles) -> Choice[tuple[ClusterName, Cluster]]:
     """Return the cluster of a run.
 
-    A GPU that has no profile is taken as the chip of that name with the closest memory, its
-    memory scaled. The network is that of the source's words (`NETWORKS`), or the usual one of the
-    GPU, which is an assumption only if there is more than one node.
+    The network is that of the source's words (`NETWORKS`), or the usual one of the GPU, which is
+    an assumption only if there is more than one node.
     """
     if not run.gpu:
         raise SkipError("no GPU stated")
-    per_node = run.gpus_per_node or 8
-    words = f"{run.inter_node} | {run.framework} | {run.gpu}".lower()
-    if "efa" in run.notes.lower().split():
-        words = f"efa | {words}"
+    words = f"{run.inter_node} | {run.framework} | {run.notes} | {run.gpu}".lower()
     network = next((name for pattern, name in NETWORKS if re.search(pattern, words)), "")
-    assumed: tuple[str, ...] = ()
-    if not network:
-        network = next(name for gpu, name in USUAL_NETWORKS if re.search(gpu, run.gpu))
-        assumed = (f"network={network}",) if run.gpus > per_node else ()
+    # In a rack of NVLink the domain is the rack, not the host that the source calls a node.
+    per_node = 0 if NVLINK_RACK in network else run.gpus_per_node or 8
+    name = ClusterName(run.gpu, per_node, network)
     try:
-        return Choice(_named(profiles, run.gpu, per_node, network), assumed)
+        cluster = profiles.cluster(*name)
     except InputError:
-        pass
-    size = re.match(r"(\w+?)-(\d+)g", run.gpu)
-    for near in NEAREST if size else ():
-        if size and near.startswith(f"{size[1]}-"):
-            name, cluster = _named(profiles, near, per_node, network)
-            scale = float(size[2]) / float(near.split("-")[1].rstrip("g"))
-            gpu = replace(cluster.gpu, memory_bytes=cluster.gpu.memory_bytes * scale)
-            cluster = replace(cluster, gpu=gpu)
-            assumed = (*assumed, f"{run.gpu} as {near} with its own memory")
-            return Choice((name._replace(gpu=run.gpu), cluster), assumed)
-    raise SkipError(f"unknown GPU {run.gpu}")
-
-
-def _named(
-    profiles: Profiles, gpu: str, per_node: int, network: str
-) -> tuple[ClusterName, Cluster]:
-    return ClusterName(gpu, per_node, network), profiles.cluster(gpu, per_node, network)
+        raise SkipError(f"unknown GPU {run.gpu[:40]}") from None
+    unstated = not network and run.gpus > cluster.gpus_per_node
+    return Choice((name, cluster), (f"network={cluster.network.name}",) if unstated else ())
 
 
 def software_of(run: Run, profiles: Profiles) -> Software:

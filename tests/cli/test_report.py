@@ -63,11 +63,12 @@ Layouts that cannot be used
 reason  layouts
 memory      412
 
-- again: plan3d estimate --model tiny --gpus 16 --layout \
+Again: plan3d estimate --model tiny --gpus 16 --layout \
 tp=2,pp=4,dp=2,micro_batch=1,sp=1,zero=1,shard=2,recompute=selective
+
 - MFU: matrix products of the model (the output projection counts, the embedding does not) with \
-full attention, 6 N + 12 l h s per token (PaLM, arXiv:2204.02311, appendix B), over the dense peak; \
-HFU counts recomputation, too
+full attention, 6 N + 12 l h s per token (PaLM, arXiv:2204.02311, appendix B), over the dense \
+peak; HFU counts recomputation, too
 - software some-software: the default
 - plan3d 9.9, analytical model; hardware some-cluster (abc123), software some-software
 """
@@ -82,8 +83,8 @@ def test_the_terminal_shows_the_golden_report(
 
 def test_one_layout(question: Question, plan: Plan) -> None:
     shown = report.of_layout(question, plan)
-    assert shown.answer[1] == "tp2 pp4 dp2 mb1 zero1 sp selective"
-    assert [table.title for table in shown.tables][0].startswith("Where the step goes")
+    assert shown.answer[1] == "Layout: tp2 pp4 dp2 mb1 zero1 sp selective"
+    assert shown.tables[0].title.startswith("Where the step goes")
 
 
 def test_nothing_fits(question: Question, nothing: SearchResult) -> None:
@@ -104,17 +105,24 @@ def test_markdown_escapes_what_it_would_read(question: Question, result: SearchR
     assert lines[:5] == [
         "# plan3d",
         "",
-        "tiny\\|model on 16 x some-gpu (some-cluster): batch 16 x 2,048 tokens, bf16, adam",
-        "",
-        "**Best: tp2 pp4 dp2 mb1 zero1 sp selective**",
+        "- tiny\\|model on 16 x some-gpu (some-cluster): batch 16 x 2,048 tokens, bf16, adam",
+        "- Best: tp2 pp4 dp2 mb1 zero1 sp selective",
+        "- 2 s per step, MFU 50.0 %, 1,024 tokens/s per GPU, 40.0 of 80.0 GiB",
     ]
     start = lines.index("## Layouts that cannot be used")
-    assert lines[start : start + 5] == [
+    assert lines[start - 1 : start + 10] == [
+        "",
         "## Layouts that cannot be used",
         "",
         "| reason | layouts |",
         "| :-- | --: |",
         "| memory | 412 |",
+        "",
+        "## Again",
+        "",
+        "    plan3d estimate --model tiny --gpus 16 --layout "
+        "tp=2,pp=4,dp=2,micro_batch=1,sp=1,zero=1,shard=2,recompute=selective",
+        "",
     ]
     assert lines[-1].startswith("- plan3d 9.9, analytical model")
 

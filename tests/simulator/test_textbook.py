@@ -39,7 +39,8 @@ def test_gpt3_has_175_billion_parameters() -> None:
 
 def test_a_column_of_models_is_the_models() -> None:
     hidden, layers = np.array([4096.0, 8192.0]), np.array([32.0, 80.0])
-    assert parameters(layers, hidden, 32000).tolist() == [6_704_594_944, 64_948_797_440]
+    expected = [6_704_594_944, 64_948_797_440]
+    assert np.array_equal(parameters(layers, hidden, 32000), expected)
 
 
 def test_gpt3_utilisation() -> None:

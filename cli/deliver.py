@@ -1,0 +1,32 @@
+"""Hand an answer over: on stdout as a report or JSON, and in the files that were asked for."""
+
+from pathlib import Path
+
+from plan3d.cli import as_json, files, report
+from plan3d.cli.console import say
+from plan3d.cli.question import Question
+from plan3d.cli.render import show
+from plan3d.planner.result import SearchResult
+
+
+def deliver(
+    question: Question,
+    result: SearchResult,
+    shown: report.Report,
+    *,
+    json: bool,
+    csv: Path | None,
+    markdown: Path | None,
+) -> None:
+    """Write the files, then stdout."""
+    if csv is not None:
+        plans = [as_json.of_plan(question, plan) for plan in result.plans]
+        files.write(csv, as_json.to_csv(plans))
+    if markdown is not None:
+        from plan3d.cli.markdown import markdown as text  # noqa: PLC0415  # jinja2: 40 ms
+
+        files.write(markdown, text(shown))
+    if json:
+        say(as_json.dumps(as_json.of_search(question, result)))
+    else:
+        show(shown)

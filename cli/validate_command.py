@@ -1,0 +1,70 @@
+"""plan3d validate: predictions beside what published runs measured."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plan3d import hardware_profiles
+from plan3d.cli import as_json, files, options
+from plan3d.cli.console import say
+from plan3d.cli.render import show
+from plan3d.cli.scores import scores
+from plan3d.planner.validation import Runs, published_runs, read_runs, validate
+from plan3d.simulator.errors import unknown
+from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.software import Software
+
+GROUPS = ("suite",)
+SHOWN = 5
+"""Unreadable rows that are named one by one."""
+
+command = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+class Shipped:
+    """The profiles that ship with plan3d, as a validation asks for them."""
+
+    def cluster(self, gpu: str, gpus_per_node: int, network: str) -> Cluster:
+        """Return nodes of so many GPUs on a network."""
+        return hardware_profiles.compose(gpu=gpu, gpus_per_node=gpus_per_node, network=network)
+
+    def software(self, name: str) -> Software:
+        """Return a software generation."""
+        return hardware_profiles.software(name)
+
+
+@command.command()
+def run(
+    runs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Measured runs. [default: those of the papers]"),
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="Only the runs of this suite.")] = None,
+    by: Annotated[str | None, typer.Option(help="suite: the scores of each one.")] = None,
+    json: options.Json = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="OUT.csv", help="Write every prediction as CSV.")
+    ] = None,
+) -> None:
+    """Compare predictions with measured runs."""
+    files.check(csv)
+    if by is not None and by not in GROUPS:
+        raise unknown("grouping", by, GROUPS)
+    found = published_runs() if runs is None else read_runs(runs)
+    _warn(found)
+    result = validate(found.of_suite(suite) if suite else found, Shipped())
+    if csv is not None:
+        files.write(csv, as_json.to_csv([prediction.to_row() for prediction in result.predictions]))
+    if json:
+        say(as_json.dumps(result.to_json()))
+    else:
+        show(scores(result, by_suite=by == "suite"))
+
+
+def _warn(runs: Runs) -> None:
+    """Name the first rows that cannot be read."""
+    for reason, where in runs.rejected[:SHOWN]:
+        say(f"{reason}; {where}", error=True)
+    if len(runs.rejected) > SHOWN:
+        say(f"and {len(runs.rejected) - SHOWN:,} more rows", error=True)

@@ -1,0 +1,171 @@
+"""The scores of a validation."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from plan3d.planner.validation.prediction import Prediction
+from plan3d.planner.validation.scores import (
+    ErrorScore,
+    balanced_accuracy,
+    error_score,
+    kendall_tau,
+    regret,
+)
+
+SWEEP_AT_LEAST = 5
+"""Measured layouts that make a sweep. [1]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errors:
+    """Relative errors of a quantity by suite; each suite counts once, however large."""
+
+    suites: Mapping[str, ErrorScore]
+
+    @property
+    def macro_mape(self) -> float | None:
+        """Mean over the suites of their mean error [1]."""
+        return _mean([s.mape for s in self.suites.values()])
+
+    @property
+    def macro_bias(self) -> float | None:
+        """Mean over the suites of their bias [1]."""
+        return _mean([s.bias for s in self.suites.values()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Layouts of one job, measured by one source: how well the model ranks them."""
+
+    suite: str
+    source: str
+    model: str
+    gpus: int
+    seq: int | None
+    global_batch: int | None
+    n: int
+    tau: float
+    """Kendall's tau-b. [1]"""
+    regret: float
+    """Measured time of the layout predicted best, over the best measured, less 1. [1]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """How predictions compare with published runs."""
+
+    predictions: tuple[Prediction, ...]
+    time: Errors
+    memory: Errors
+    sweeps: tuple[Sweep, ...]
+    oom_balanced_accuracy: float | None
+    """Of predicting whether a run fits, over suites that publish both outcomes. [1]"""
+    oom_n: int
+    skipped: Mapping[str, int]
+    """Rows left out, by reason."""
+
+    @property
+    def assumed(self) -> Mapping[str, int]:
+        """What was assumed, and in how many rows."""
+        return Counter(text for p in self.predictions for text in p.assumed)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the scores as plain values: fractions, not percents."""
+        suites = {k: asdict(v) for k, v in self.time.suites.items()}
+        memory = {k: asdict(v) for k, v in self.memory.suites.items()}
+        return {
+            "time": {
+                "macro_mape": self.time.macro_mape,
+                "macro_bias": self.time.macro_bias,
+                "suites": suites,
+            },
+            "ranking": {
+                "mean_tau": _mean([s.tau for s in self.sweeps]),
+                "mean_regret": _mean([s.regret for s in self.sweeps]),
+                "sweeps": [asdict(s) for s in self.sweeps],
+            },
+            "memory": {
+                "mape": self.memory.macro_mape,
+                "bias": self.memory.macro_bias,
+                "suites": memory,
+            },
+            "oom": {"balanced_accuracy": self.oom_balanced_accuracy, "n": self.oom_n},
+            "skipped": dict(self.skipped),
+            "scored": len(self.predictions),
+            "assumed": dict(self.assumed),
+        }
+
+
+def summarise(predictions: Sequence[Prediction], skipped: Mapping[str, int]) -> Validation:
+    """Return the scores of predictions."""
+    accuracy, n = _oom(predictions)
+    return Validation(
+        predictions=tuple(predictions),
+        time=_errors(predictions, lambda p: p.predicted_s, lambda p: p.measured_s),
+        memory=_errors(predictions, lambda p: p.predicted_bytes, lambda p: p.measured_bytes),
+        sweeps=_sweeps(predictions),
+        oom_balanced_accuracy=accuracy,
+        oom_n=n,
+        skipped=skipped,
+    )
+
+
+def _errors(
+    predictions: Sequence[Prediction],
+    predicted: Callable[[Prediction], float],
+    measured: Callable[[Prediction], float | None],
+) -> Errors:
+    pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for p in predictions:
+        if (value := measured(p)) is not None:
+            pairs[p.run.suite].append((predicted(p), value))
+    return Errors(
+        suites={name: error_score(*np.array(rows).T) for name, rows in sorted(pairs.items())}
+    )
+
+
+def _sweeps(predictions: Sequence[Prediction]) -> tuple[Sweep, ...]:
+    groups: dict[tuple[str, str, int, int | None, int | None], list[Prediction]] = defaultdict(list)
+    for p in predictions:
+        if p.measured_s is not None:
+            run = p.run
+            key = (run.source, run.model, run.gpus, run.seq, run.global_batch)
+            groups[key].append(p)
+    found = []
+    for (source, model, gpus, seq, global_batch), rows in groups.items():
+        if len(rows) < SWEEP_AT_LEAST:
+            continue
+        predicted = np.array([p.predicted_s for p in rows])
+        measured = np.array([p.measured_s for p in rows], dtype=np.float64)
+        found.append(
+            Sweep(
+                suite=rows[0].run.suite,
+                source=source,
+                model=model,
+                gpus=gpus,
+                seq=seq,
+                global_batch=global_batch,
+                n=len(rows),
+                tau=kendall_tau(predicted, measured),
+                regret=regret(predicted, measured),
+            )
+        )
+    return tuple(found)
+
+
+def _oom(predictions: Sequence[Prediction]) -> tuple[float | None, int]:
+    """Return balanced accuracy and rows of the suites that publish both outcomes."""
+    outcomes: dict[str, set[bool]] = defaultdict(set)
+    for p in predictions:
+        outcomes[p.run.suite].add(bool(p.run.oom))
+    rows = [p for p in predictions if len(outcomes[p.run.suite]) == 2]
+    predicted = np.array([not p.estimate.fits for p in rows], dtype=bool)
+    actual = np.array([bool(p.run.oom) for p in rows], dtype=bool)
+    return balanced_accuracy(predicted, actual) if rows else None, len(rows)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
