@@ -1,7 +1,7 @@
 """From what the user says to the question that the library answers."""
 
 import shlex
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,11 @@ from plan3d import hardware_profiles
 from plan3d.cli.question import Question
 from plan3d.cli.words import hourly, short
 from plan3d.planner import frameworks, models
+from plan3d.planner.exhaustive import Evaluator, evaluator_of
 from plan3d.planner.models import Preset
 from plan3d.planner.result import Job
 from plan3d.simulator.errors import unknown
-from plan3d.simulator.estimate import estimate_table
 from plan3d.simulator.hardware import Cluster
-from plan3d.simulator.layout import LayoutTable
-from plan3d.simulator.result import EstimateTable
 from plan3d.simulator.textbook_estimate import textbook_table
 from plan3d.simulator.units import parse
 from plan3d.simulator.workload import Workload, optimizer_named, precision_named
@@ -111,12 +109,12 @@ def priced(cluster: Cluster, usd_per_hour: float | None) -> Cluster:
     return replace(cluster, gpu=replace(cluster.gpu, usd_per_s=rent))
 
 
-def evaluator(question: Question) -> Callable[[LayoutTable], EstimateTable]:
+def evaluator(question: Question) -> Evaluator:
     """Return the cost model of the fidelity that is asked for, for this job."""
     job = question.job
     if question.fidelity == "textbook":
         return partial(textbook_table, job.model, job.work, job.cluster)
-    return partial(estimate_table, job.model, job.work, job.cluster, job.software)
+    return evaluator_of(job)
 
 
 def _assumed(preset: Preset, given: Set[str], cluster: Cluster, software: str) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from plan3d.planner.exhaustive import search
 from plan3d.cli import files, options, report
 from plan3d.cli.deliver import deliver
 from plan3d.cli.inputs import evaluator, question
-from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.simulator.errors import NothingFeasibleError
 
@@ -61,11 +60,11 @@ def run(
     )
     result = search(
         asked.job,
-        framework=frameworks.named(framework),
+        framework=framework,
         objective=objective,
         top=top,
         constraints=(*map(parse_fix, fix or ()), *map(parse_limit, limit or ())),
-        evaluate=evaluator(asked),
+        evaluator=evaluator(asked),
     )
     text = report.of_search(asked, result)
     deliver(asked, result, text, json=json, csv=csv, markdown=markdown)

@@ -12,7 +12,7 @@ SYMBOLS: Final[Mapping[str, tuple[str, str]]] = {
     "l": ("layers", "transformer blocks"),
     "a": ("heads", "query heads"),
     "v": ("vocab", "vocabulary (51200)"),
-    "s": ("seq", "tokens of a sequence"),
+    "s": ("seq", "tokens of a sequence (2048)"),
     "kv": ("kv_heads", "key-value heads (a)"),
     "d": ("head_dim", "width of a head (h / a)"),
     "ffn": ("ffn", "width of the MLP (4 h; gated: 8/3 h, rounded up to 256)"),

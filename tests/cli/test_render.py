@@ -14,33 +14,35 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def terminal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Terminal:
+    """Return a terminal that is stdout from now on."""
     stream = Terminal()
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TERM"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm")
+    for name, value in ({"TERM": "xterm"} | environment).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stdout", stream)
     return stream
 
 
-def test_a_terminal_gets_a_drawn_table(terminal: Terminal) -> None:
+def test_a_terminal_gets_a_drawn_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch)
     show_table(TABLE)
-    assert "\x1b[1mTitle" in terminal.getvalue()
-    assert "[bold]a" in terminal.getvalue()
+    assert "\x1b[1mTitle" in stream.getvalue()
+    assert "[bold]a" in stream.getvalue()
 
 
-def test_no_color_means_no_escapes(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
+def test_no_color_means_no_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch, NO_COLOR="1")
     show_table(TABLE)
-    assert "\x1b" not in terminal.getvalue()
-    assert "Title" in terminal.getvalue()
+    assert "\x1b" not in stream.getvalue()
+    assert "Title" in stream.getvalue()
 
 
-def test_a_dumb_terminal_gets_text(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "dumb")
+def test_a_dumb_terminal_gets_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch, TERM="dumb")
     show_table(TABLE)
-    assert terminal.getvalue() == "Title\nname      n\n[bold]a   1\nb        22\n"
+    assert stream.getvalue() == "Title\nname      n\n[bold]a   1\nb        22\n"
 
 
 def test_a_pipe_gets_text(capsys: pytest.CaptureFixture[str]) -> None:

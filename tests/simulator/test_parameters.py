@@ -154,5 +154,5 @@ def test_matrices_only() -> None:
 
 @pytest.mark.parametrize("experts", [{"dense_first": 2}, {"every": 0}, {"dense_first": -1}])
 def test_experts_must_be_somewhere(experts: dict[str, int]) -> None:
-    with pytest.raises(InputError, match="dense_first is .* every is"):
+    with pytest.raises(InputError, match=r"dense_first is .* every is"):
         replace(LLAMA, experts=Experts(count=8, top_k=1, ffn=5, **experts))

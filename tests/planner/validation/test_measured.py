@@ -1,0 +1,83 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from plan3d.planner.validation import Evaluate, Profiles, Run
+from plan3d.planner.validation.measured import comparable_bytes, memory_bytes, step_time_s
+from plan3d.planner.validation.models import model_of
+from plan3d.planner.validation.rows import case_of
+from plan3d.simulator.layout import LayoutTable
+
+
+def test_the_printed_time_comes_first(run: Callable[..., Run]) -> None:
+    row = run(tokens_s_gpu=1.0)
+    assert step_time_s(row, model_of(row).value, 312e12) == 1.42
+
+
+def test_time_from_tokens(run: Callable[..., Run]) -> None:
+    row = run(iter_s=None, tokens_s_gpu=512.0)
+    assert step_time_s(row, model_of(row).value, 312e12) == 2.0  # 4 x 2,048 / (512 x 8)
+
+
+def test_time_from_megatron_tflops(run: Callable[..., Run]) -> None:
+    # The 1T row of arXiv:2104.04473: 3,072 sequences, 163 TFLOP/s; section 5.1 gives the
+    # training time of 450e9 tokens as 84 days, so 84 x 86,400 s / (450e9 / (3,072 x 2,048)) a step.
+    row = run(
+        layers=128, hidden=25600, heads=160, gpus=3072, tp=8, pp=64, dp=6, global_batch=3072,
+        iter_s=None, tflops_gpu=163.0, flops_convention="Megatron 2021 Eq.3 with recompute",
+    )  # fmt: skip
+    step_s = step_time_s(row, model_of(row).value, 312e12)
+    assert step_s == pytest.approx(84 * 86400 / (450e9 / (3072 * 2048)), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("convention", "expected"),
+    [
+        # B s = 8,192 tokens, l h^2 = 48 x 6,144^2 = 1.811939e9, 1 + s/6h + V/16lh = 1.066406.
+        ("96*B*s*l*h^2*(1+s/6h+V/16lh)", 96 * 8192 * 1.811939e9 * 1.066406),
+        ("Korthikanti MFU", 72 * 8192 * 1.811939e9 * 1.066406),
+        ("model_size*8*seq*GBS", 96 * 8192 * 1.811939e9),
+        ("6N + 12*L*s*h per token", 8192 * (6 * 22e9 + 12 * 48 * 2048 * 6144)),
+        ("6N per token", 8192 * 6 * 22e9),
+    ],
+)
+def test_conventions(run: Callable[..., Run], convention: str, expected: float) -> None:
+    row = run(iter_s=None, mfu=0.5, flops_convention=convention, params_b=22.0)
+    # Eight GPUs at half of 250 TFLOP/s do 1e15 FLOP/s.
+    step_s = step_time_s(row, model_of(row).value, 250e12)
+    assert step_s == pytest.approx(expected / 1e15, rel=1e-4)
+
+
+def test_no_time_without_a_convention(run: Callable[..., Run]) -> None:
+    row = run(iter_s=None, mfu=0.5, flops_convention="not stated")
+    assert step_time_s(row, model_of(row).value, 312e12) is None
+
+
+@pytest.mark.parametrize(
+    ("notes", "unit"),
+    [("", 1e9), ("mem GiB", 2**30), ("bytes/2^30", 2**30), ("nvidia-smi", 2**30), ("/1e9", 1e9)],
+)
+def test_memory_units(run: Callable[..., Run], notes: str, unit: float) -> None:
+    assert memory_bytes(run(mem_gb=10.0, notes=notes)) == 10 * unit
+    assert memory_bytes(run(notes=notes)) is None
+
+
+@pytest.mark.parametrize(
+    ("notes", "gigabytes"),
+    [("nvidia-smi", 53), ("max_reserved", 51), ("", 50), ("allocated-vs-reserved not stated", 50)],
+)
+def test_memory_is_compared_with_what_it_counts(
+    run: Callable[..., Run],
+    profiles: Profiles,
+    fake: Callable[..., Evaluate],
+    notes: str,
+    gigabytes: float,
+) -> None:
+    # Activations of 50 GB, a margin of 1 GB, a context of 2 GB.
+    row = run(notes=notes, micro_batch=1)
+    case = case_of(row, profiles)
+    table = fake(lambda t: np.ones(len(t)))(
+        case.model, case.work, case.cluster, case.software, LayoutTable.of(case.layouts)
+    )
+    assert comparable_bytes(row, table.row(0)) == gigabytes * 1e9

@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+
+from plan3d.planner.validation import published_runs, read_runs
+from plan3d.simulator.errors import InputError
+
+HEADER = "id,suite,year,framework,layers,hidden,heads,seq,gpu,gpus,tp,pp,global_batch,iter_s,notes"
+ROW = "a-1,a,2022,Megatron-LM,48,6144,64,2048,a100-80g-sxm,8,8,1,4,1.42,hello"
+
+
+def write(path: Path, *lines: str) -> Path:
+    file = path / "runs.csv"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def test_reads_typed_fields_and_leaves_empty_ones_open(tmp_path: Path) -> None:
+    (run,) = read_runs(write(tmp_path, HEADER, ROW.replace(",8,1,4,", ",8.0,1,,"))).rows
+    assert (run.tp, run.global_batch, run.iter_s, run.micro_batch) == (8, None, 1.42, None)
+    assert run.said == "megatron-lm | hello"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (ROW.replace("2048", "2048.5"), "impossible value in seq"),
+        (ROW.replace("1.42", "nan"), "impossible value in iter_s"),
+        (ROW.replace("1.42", "-1"), "impossible value in iter_s"),
+        (ROW.replace("1.42", "0"), "impossible value in iter_s"),
+        (ROW.replace("1.42", "1e400"), "impossible value in iter_s"),
+        (ROW.replace(",8,8,1,", ",0,8,1,"), "impossible value in gpus"),
+        (ROW.replace(",48,", ",,"), "no layers"),
+        (ROW + ",more", "wrong number of fields"),
+        (ROW, "duplicate id"),
+    ],
+)
+def test_a_bad_row_is_left_out_and_counted(tmp_path: Path, row: str, reason: str) -> None:
+    last = ROW.replace("a-1", "a-3")
+    runs = read_runs(write(tmp_path, HEADER, ROW, row, last))
+    assert [run.id for run in runs.rows] == ["a-1", "a-3"]
+    assert dict(runs.skipped) == {f"unreadable: {reason}": 1}
+    assert runs.rejected[0][1].startswith("row 3: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"\xff\xfe\x00\x01", "not a text file"),
+        (b"id\x00", "not a text file"),
+        (HEADER.encode(), "no usable run in 0 rows"),
+        (b"id,suite\n1,a\n", "missing columns: year"),
+        (f"{HEADER}\n{ROW[:30]}".encode(), "cut off"),
+        (f'{HEADER}\n{ROW[:-5]}"hel'.encode(), "not a whole CSV"),
+        (f"{HEADER.replace('iter_s', 'other')}\n{ROW}".encode(), "nothing measured"),
+        (f"{HEADER.replace('notes', 'mico_batch')}\n{ROW}".encode(), "did you mean micro_batch"),
+        (f"{HEADER},tp\n{ROW},8".encode(), "given twice: tp"),
+    ],
+)
+def test_an_unusable_file_is_one_clear_error(tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "runs.csv"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_runs(file)
+
+
+def test_no_such_file_and_no_such_name(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.csv", tmp_path, "a\0b"):
+        with pytest.raises(InputError):
+            read_runs(path)
+
+
+def test_suites_are_chosen_by_name(tmp_path: Path) -> None:
+    other = ROW.replace("a-1,a", "b-1,bloom")
+    runs = read_runs(write(tmp_path, HEADER, ROW, other))
+    assert runs.suites == ("a", "bloom")
+    assert [run.id for run in runs.of_suite("bloom").rows] == ["b-1"]
+    with pytest.raises(InputError, match="did you mean bloom"):
+        runs.of_suite("blom")
+
+
+def test_the_shipped_runs_are_whole() -> None:
+    runs = published_runs()
+    assert not runs.rejected
+    assert {"mlm21", "korth22", "mlm-sep20", "mlm-jan21"} <= set(runs.suites)
+    assert all(run.ref for run in runs.rows)
+    # Narayanan et al. (arXiv:2104.04473), table 1, last row: 1T on 3,072 GPUs, 163 TFLOP/s.
+    largest = next(r for r in runs.of_suite("mlm21").rows if r.gpus == 3072)
+    assert (largest.tp, largest.pp, largest.tflops_gpu) == (8, 64, 163)

@@ -1,0 +1,100 @@
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from plan3d.planner.validation import Evaluate, Profiles, Run, Runs, published_runs, validate
+
+Build = Callable[..., Run]
+Fake = Callable[..., Evaluate]
+
+
+def test_scores_by_suite_count_each_suite_once(run: Build, profiles: Profiles, fake: Fake) -> None:
+    rows = (
+        run(id="1", suite="a", iter_s=1.0),
+        run(id="2", suite="a", iter_s=2.0),
+        run(id="3", suite="b", iter_s=4.0),
+    )
+    report = validate(Runs(rows=rows), profiles, fake(lambda t: np.full(len(t), 2.0), 1e9))
+    assert report.time.suites["a"].mape == 0.5  # 100 % and 0 %
+    assert report.time.suites["b"].bias == -0.5
+    assert (report.time.macro_mape, report.time.macro_bias) == (0.5, 0.0)
+
+
+def test_a_free_choice_is_the_fastest_that_fits(run: Build, profiles: Profiles, fake: Fake) -> None:
+    # Larger micro-batches are faster, but 4 x 20 GB and what else there is exceed 80 GB.
+    free = run(micro_batch=None, global_batch=8)
+    report = validate(Runs(rows=(free,)), profiles, fake(lambda t: 1 / t.micro_batch, 20e9))
+    assert report.predictions[0].layout.micro_batch == 2
+    # Where none fits, the smallest.
+    report = validate(Runs(rows=(free,)), profiles, fake(lambda t: 1 / t.micro_batch, 90e9))
+    assert report.predictions[0].layout.micro_batch == 1
+    assert report.assumed == {"micro_batch: the best": 1}
+
+
+def test_sweeps_are_ranked(run: Build, profiles: Profiles, fake: Fake) -> None:
+    rows = tuple(
+        run(id=str(m), micro_batch=m, global_batch=16, iter_s=float(m)) for m in (1, 2, 4, 8, 16)
+    )
+    report = validate(Runs(rows=rows), profiles, fake(lambda t: 1 / t.micro_batch, 1e9))
+    (sweep,) = report.sweeps
+    assert (sweep.n, sweep.tau, sweep.regret) == (5, -1.0, 15.0)
+    assert validate(Runs(rows=rows[:4]), profiles, fake(lambda t: t.tp)).sweeps == ()
+
+
+def test_out_of_memory(run: Build, profiles: Profiles, fake: Fake) -> None:
+    rows = (
+        run(id="1", micro_batch=1, iter_s=1.0),
+        run(id="2", micro_batch=2, iter_s=1.0),
+        run(id="3", micro_batch=2, iter_s=None, oom=1),
+        run(id="4", suite="b", iter_s=1.0),  # of a suite without such rows: not counted
+    )
+    report = validate(Runs(rows=rows), profiles, fake(lambda t: t.tp, 50e9))
+    assert (report.oom_balanced_accuracy, report.oom_n) == (0.75, 3)
+
+
+def test_what_is_skipped_is_counted(run: Build, profiles: Profiles, fake: Fake) -> None:
+    rows = (
+        run(id="1", flag=1),
+        run(id="2", seq=None),
+        run(id="3", iter_s=None),
+        run(id="4", tp=20_000_000, gpus=20_000_000),
+    )
+    report = validate(
+        Runs(rows=rows, rejected=(("unreadable: duplicate id", "row 9"),)), profiles, fake(len)
+    )
+    assert report.skipped == {
+        "unreadable: duplicate id": 1,
+        "flagged by its source": 1,
+        "no sequence length stated": 1,
+        "nothing measured, or by an unstated FLOP convention": 1,
+        "impossible layout": 1,
+    }
+    assert report.time.macro_mape is None
+    assert report.to_json()["scored"] == 0
+
+
+def test_json_and_rows_are_plain(run: Build, profiles: Profiles, fake: Fake) -> None:
+    report = validate(Runs(rows=(run(mem_gb=50.0),)), profiles, fake(lambda t: 2 * t.pp, 10e9))
+    plain = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert set(plain) == {
+        "time", "ranking", "memory", "oom", "skipped", "scored", "assumed",
+    }  # fmt: skip
+    assert set(plain["time"]["suites"]["a"]) == {"n", "mape", "bias", "p90"}
+    assert plain["memory"]["mape"] == pytest.approx(0.2)  # 4 x 10 GB against 50 GB
+    row = report.predictions[0].to_row()
+    assert (row["predicted_s"], row["matmul_s"], row["id"]) == (2.0, 2.0, "a-1")
+    json.dumps(row, allow_nan=False)
+
+
+def test_order_is_that_of_the_file(run: Build, profiles: Profiles, fake: Fake) -> None:
+    rows = tuple(run(id=str(i), seq=(2048, 1024)[i % 2]) for i in range(4))
+    report = validate(Runs(rows=rows), profiles, fake(lambda t: t.tp))
+    assert [p.run.id for p in report.predictions] == ["0", "1", "2", "3"]
+
+
+def test_the_shipped_runs_can_be_expressed(profiles: Profiles, fake: Fake) -> None:
+    runs = published_runs()
+    report = validate(runs, profiles, fake(lambda t: t.tp))
+    assert len(report.predictions) >= 0.95 * len(runs.rows)
