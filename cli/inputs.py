@@ -11,7 +11,7 @@ from plan3d import hardware_profiles
 from plan3d.cli.question import Question
 from plan3d.cli.words import hourly, short
 from plan3d.planner import frameworks, models
-from plan3d.planner.exhaustive import Evaluator, evaluator_of
+from plan3d.planner.evaluator import Evaluator, evaluator_of
 from plan3d.planner.models import Preset
 from plan3d.planner.result import Job
 from plan3d.simulator.errors import unknown

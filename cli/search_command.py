@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import typer
-from plan3d.planner.exhaustive import search
 
 from plan3d.cli import files, options, report
 from plan3d.cli.deliver import deliver
 from plan3d.cli.inputs import evaluator, question
 from plan3d.planner.constraints import parse_fix, parse_limit
+from plan3d.planner.exhaustive import search
 from plan3d.simulator.errors import NothingFeasibleError
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -49,7 +49,7 @@ def single(question: Question, layout: Layout, framework: Framework) -> SearchRe
 def _refusal(job: Job, layout: Layout, broken: Reason) -> InputError:
     """Return the error that names every rule that a layout breaks."""
     model, chunks = job.model, layout.pp * layout.vpp
-    why = [f"{reason.name}: {explain(reason)[0]}" for reason in broken]
+    why = [f"{str(reason.name).lower()}: {explain(reason)[0]}" for reason in broken]
     if Reason.LOST_LAYERS in broken:
         why.append(f"{model.layers // chunks * chunks} of the {model.layers} layers would train")
     return InputError(

@@ -2,27 +2,43 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count, takewhile
 from typing import Final
 
 import numpy as np
 
 from plan3d.planner.constraints import Constraint
 from plan3d.planner.evaluator import Evaluator
-from plan3d.planner.reasons import GIB
+from plan3d.planner.reasons import GIB, TERMS
 from plan3d.planner.result import Plan
-from plan3d.planner.space import PRIMARY, Space, space, ways
+from plan3d.planner.space import Space, space, ways
+from plan3d.simulator.layout import Recompute
 from plan3d.simulator.legality import EXPLANATIONS, Reason
 
 REMEDIES: Final = {
-    "parameters_bytes": "raise tp or pp, or use zero=3",
-    "gradients_bytes": "raise tp or pp, or use zero=2 or 3",
-    "optimizer_bytes": "raise tp or pp, use zero=1, or offload=1",
-    "activations_bytes": "raise tp or cp, use sp=1, recompute=selective or full, or a smaller "
-    "micro_batch",
-    "logits_bytes": "raise tp or cp, or use a smaller micro_batch",
-    "transient_bytes": "raise tp or cp, or use a smaller micro_batch",
+    "parameters_bytes": ("tp", "pp", "zero=3"),
+    "gradients_bytes": ("tp", "pp", "zero=2", "zero=3"),
+    "optimizer_bytes": ("tp", "pp", "zero=1", "offload=1"),
+    "activations_bytes": (
+        "sp=1",
+        "recompute=selective",
+        "recompute=full",
+        "micro_batch",
+        "tp",
+        "cp",
+    ),
+    "logits_bytes": ("micro_batch", "tp", "cp"),
+    "transient_bytes": ("micro_batch", "tp", "cp"),
 }
-"""What makes a term of the memory smaller."""
+"""What makes a term of the memory smaller: an axis to change, or its value."""
+
+FRUGAL: Final = (
+    Constraint(axis="recompute", low=Recompute.FULL, high=Recompute.FULL),
+    Constraint(axis="micro_batch", low=1, high=1),
+)
+"""What takes the least memory: enough to learn whether anything fits."""
+
+OFFLOAD: Final = Constraint(axis="offload", low=1, high=1)
 
 MOST_GPUS: Final = 2**17
 """Where the search for enough GPUs ends. [1]"""
@@ -36,24 +52,47 @@ def advice(
 ) -> tuple[str, ...]:
     """Return what would help, a sentence each; nothing where everything fits."""
     if legal == 0:
-        return (*_refusals(layouts), *_constraints(layouts), *_sizes(layouts), *_batches(layouts))
+        return tuple(_constraints(layouts)) or (
+            *_refusals(layouts),
+            *_sizes(layouts),
+            *_batches(layouts),
+        )
     if nearest is None:
         return ()
-    estimate = nearest.estimate
-    missing_gib = (estimate.memory_bytes - estimate.capacity_bytes) / GIB
-    largest = max(REMEDIES, key=lambda term: float(getattr(estimate.memory, term)))
+    missing_gib = (nearest.estimate.memory_bytes - nearest.estimate.capacity_bytes) / GIB
+    which = "the nearest" if fit == 0 else "of those that would be better, the nearest"
     miss = (
-        f"{legal - fit:,} of {legal:,} do not fit: the nearest misses by {missing_gib:,.1f} GiB; "
-        f"{REMEDIES[largest]}"
+        f"{legal - fit:,} of {legal:,} do not fit: {which} misses by {missing_gib:,.1f} GiB; "
+        f"{_remedy(nearest)}"
     )
     return (miss,) if fit else (miss, *_what_fits(layouts, evaluate))
 
 
+def _remedy(plan: Plan) -> str:
+    """Return what would make the largest term of a plan's memory smaller."""
+    layout, memory = plan.layout, plan.estimate.memory
+    largest = max(REMEDIES, key=lambda term: float(getattr(memory, term)))
+    usable = {
+        "sp=1": layout.tp > 1 and not layout.sp,
+        "micro_batch": layout.micro_batch > 1,
+        "recompute=selective": layout.recompute == Recompute.NONE,
+        "recompute=full": layout.recompute != Recompute.FULL,
+        "zero=1": layout.zero < 1 and layout.dp * layout.cp > 1,
+        "zero=2": layout.zero < 2 and layout.dp * layout.cp > 1 and layout.pp == 1,
+        "zero=3": layout.zero < 3 and layout.dp * layout.cp > 1 and layout.pp == 1,
+        "offload=1": layout.offload < 1,
+    }
+    words = [word for word in REMEDIES[largest] if usable.get(word, True)]
+    change = [f"raise {w}" if w in ("tp", "pp", "cp") else w for w in words]
+    said = " or ".join(w.replace("micro_batch", "a smaller micro_batch") for w in change)
+    return f"its largest part is {TERMS[largest]}: try {said}"
+
+
 def _refusals(layouts: Space) -> Iterator[str]:
     """Say which rules leave no layout."""
-    for name, count in sorted(layouts.refused.items(), key=lambda item: -item[1]):
+    for name, refused in sorted(layouts.refused.items(), key=lambda item: -item[1]):
         why, _ = EXPLANATIONS[Reason[name.upper()]]
-        yield f"{count:,} of the ways to divide {layouts.job.gpus:,} GPUs: {why}"
+        yield f"{refused:,} of the ways to divide {layouts.job.gpus:,} GPUs: {why}"
 
 
 def _constraints(layouts: Space) -> Iterator[str]:
@@ -86,11 +125,42 @@ def _sizes(layouts: Space) -> Iterator[str]:
 
 def _batches(layouts: Space) -> Iterator[str]:
     """Say which global batches nearby have layouts."""
-    job = layouts.job
-    table, _ = ways(replace(layouts, framework=_waiving(layouts, Reason.BATCH)))
+    job, framework = layouts.job, layouts.framework
+    if "batch" not in layouts.refused:
+        return
+    any_batch = replace(framework, tolerates=framework.tolerates | Reason.BATCH)
+    table, _ = ways(job, any_batch, layouts.constraints)
     if len(table) == 0:
         return
     times = np.floor(job.work.global_batch / table.dp)
     below, above = (times * table.dp).max(), ((times + 1) * table.dp).min()
     near = [f"{batch:,.0f}" for batch in (below, above) if batch > 0]
     yield f"a global batch of {' or '.join(near)} would have layouts on {job.gpus:,} GPUs"
+
+
+def _what_fits(layouts: Space, evaluate: Evaluator) -> Iterator[str]:
+    """Say which larger changes would make a layout fit, after trying them."""
+    job, asked = layouts.job, layouts.constraints
+    taken = {constraint.axis for constraint in asked}
+    frugal = tuple(c for c in FRUGAL if c.axis not in taken)
+
+    def fits(gpus: int, constraints: tuple[Constraint, ...]) -> bool:
+        tried = space(replace(job, gpus=gpus), layouts.framework, constraints)
+        return any(bool(evaluate(table).fits.any()) for table in tried.chunks())
+
+    if "offload" not in taken and fits(job.gpus, (*asked, *frugal, OFFLOAD)):
+        yield "it fits with the optimizer states in host memory: fix offload=1"
+    if asked and fits(job.gpus, FRUGAL):
+        yield f"it fits without {', '.join(map(str, asked))}"
+    sizes = takewhile(lambda gpus: gpus <= MOST_GPUS, (job.gpus * 2**i for i in count(1)))
+    enough = next((gpus for gpus in sizes if fits(gpus, (*asked, *frugal))), None)
+    if enough:
+        yield f"it fits on {enough:,} GPUs"
+    else:
+        yield f"it fits on no multiple of these GPUs up to {MOST_GPUS:,}: use ones with more memory"
+
+
+def _planned(layouts: Space, gpus: int) -> bool:
+    """Return whether a number of GPUs has any layout."""
+    job = replace(layouts.job, gpus=gpus)
+    return len(space(job, layouts.framework, layouts.constraints).primary) > 0

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
 from plan3d.planner import frameworks, objectives
 from plan3d.planner.advice import advice
 from plan3d.planner.constraints import Constraint
+from plan3d.planner.evaluator import Evaluator, evaluator_of
 from plan3d.planner.grouping import Ranked, best, grouped, ungrouped
 from plan3d.planner.objectives import Objective
 from plan3d.planner.pareto import front, thinned
@@ -18,17 +18,11 @@ from plan3d.planner.reasons import GIB, why_behind, why_best, why_on_front
 from plan3d.planner.result import Certificate, Job, Plan, SearchResult
 from plan3d.planner.space import Space, space
 from plan3d.simulator.errors import InputError
-from plan3d.simulator.estimate import estimate_table
 from plan3d.simulator.layout import LayoutTable
-from plan3d.simulator.result import EstimateTable
+from plan3d.simulator.result import Estimate
 
-
-class Evaluator(Protocol):
-    """Estimates a step for every layout of a table."""
-
-    def __call__(self, table: LayoutTable, /) -> EstimateTable:
-        """Return the estimates, in the order of the table."""
-        ...
+MAX_TOP: Final = 10_000
+"""More plans than anyone reads. [1]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,8 +35,8 @@ class Scan:
     """The best plans that fit."""
     optimum: float
     """The smallest score of all that fit."""
-    nearest: Ranked
-    """The layout that misses the memory by least: one, or none."""
+    misses: Ranked
+    """Layouts that do not fit but would be better: the front of score and memory."""
 
 
 def search(
@@ -78,8 +72,8 @@ def search(
     evaluate = evaluator or evaluator_of(job)
     layouts = space(job, frameworks.named(framework), tuple(constraints))
     scan = _scan(layouts, goal, evaluate, top)
-    plans = _plans(scan, goal, evaluate)
-    misses = _misses(scan, evaluate)
+    plans = _plans(scan, goal, evaluate, top)
+    nearest = _nearest(scan, evaluate)
     too_large = {"memory": scan.legal - scan.fit} if scan.legal > scan.fit else {}
     return SearchResult(
         job=job,
@@ -93,26 +87,16 @@ def search(
             proven=True,
         ),
         infeasible=too_large | dict(layouts.refused),
-        advice=advice(layouts, evaluate, scan.legal, scan.fit, misses),
-        nearest=None if plans else misses,
+        advice=advice(layouts, evaluate, scan.legal, scan.fit, nearest),
+        nearest=None if plans else nearest,
         elapsed_s=perf_counter() - started,
     )
-
-
-MAX_TOP: Final = 10_000
-"""More plans than anyone reads. [1]"""
-
-
-def evaluator_of(job: Job) -> Evaluator:
-    """Return the analytical model of a job's step."""
-    return partial(estimate_table, job.model, job.work, job.cluster, job.software)
 
 
 def _scan(layouts: Space, goal: Objective, evaluate: Evaluator, top: int) -> Scan:
     """Evaluate all layouts, a chunk at a time."""
     legal, fit, optimum = 0, 0, np.inf
-    none = LayoutTable.of([])
-    ranked = nearest = ungrouped(none, np.zeros(0), np.zeros(0))
+    ranked = misses = ungrouped(LayoutTable.of([]), np.zeros(0), np.zeros(0))
     for table in layouts.chunks():
         estimates = evaluate(table)
         memory_bytes = estimates.memory_bytes
@@ -121,13 +105,12 @@ def _scan(layouts: Space, goal: Objective, evaluate: Evaluator, top: int) -> Sca
         every = ungrouped(table, score, memory_bytes)
         legal += len(table)
         fit += int(fits.sum())
-        ranked = _kept(layouts.job, goal, ranked, every.take(np.flatnonzero(fits)), top)
         optimum = min(optimum, float(np.min(score, where=fits, initial=np.inf)))
-        if not fits.all():
-            miss = every.take(np.argmin(np.where(fits, np.inf, memory_bytes), keepdims=True))
-            nearest = nearest.joined(miss)
-            nearest = nearest.take(np.argmin(nearest.memory_bytes, keepdims=True))
-    return Scan(legal=legal, fit=fit, ranked=ranked, optimum=optimum, nearest=nearest)
+        ranked = _kept(layouts.job, goal, ranked, every.take(np.flatnonzero(fits)), top)
+        misses = misses.joined(every.take(np.flatnonzero(~fits & (score < optimum))))
+        misses = misses.take(front(misses.score, misses.memory_bytes))
+    misses = misses.take(np.flatnonzero(misses.score < optimum))
+    return Scan(legal=legal, fit=fit, ranked=ranked, optimum=optimum, misses=misses)
 
 
 def _kept(job: Job, goal: Objective, kept: Ranked, new: Ranked, top: int) -> Ranked:
@@ -136,3 +119,49 @@ def _kept(job: Job, goal: Objective, kept: Ranked, new: Ranked, top: int) -> Ran
         both = kept.joined(new.take(front(new.score, new.memory_bytes)))
         return both.take(front(both.score, both.memory_bytes))
     return best(kept.joined(grouped(job, new, top)), top)
+
+
+def _plans(scan: Scan, goal: Objective, evaluate: Evaluator, top: int) -> tuple[Plan, ...]:
+    """Return the plans that were kept, each with its reason."""
+    ranked = thinned(scan.ranked, top) if goal.front else scan.ranked
+    if len(ranked.score) == 0:
+        return ()
+    table = evaluate(ranked.layouts)
+    estimates = [table.row(i) for i in range(len(table))]
+    behind = ranked.score / scan.optimum - 1
+    return tuple(
+        Plan(
+            rank=i + 1,
+            layout=ranked.layouts.row(i),
+            estimate=estimate,
+            behind=float(behind[i]),
+            variants=int(ranked.variants[i]),
+            reason=_reason(goal, estimate, estimates[0], float(behind[i]), first=i == 0),
+        )
+        for i, estimate in enumerate(estimates)
+    )
+
+
+def _reason(goal: Objective, mine: Estimate, best: Estimate, behind: float, *, first: bool) -> str:
+    """Return why a plan stands where it does."""
+    if first:
+        why = why_best(mine, goal.terms)
+        return f"{why}; the simplest of those within {behind:.1%} of it" if behind > 0 else why
+    return why_on_front(mine, best) if goal.front else why_behind(mine, best, goal.terms)
+
+
+def _nearest(scan: Scan, evaluate: Evaluator) -> Plan | None:
+    """Return the layout that misses the memory by least, of those that would be better."""
+    if len(scan.misses.score) == 0:
+        return None
+    miss = scan.misses.take(np.argmin(scan.misses.memory_bytes, keepdims=True))
+    estimate = evaluate(miss.layouts).row(0)
+    missing_gib = (estimate.memory_bytes - estimate.capacity_bytes) / GIB
+    return Plan(
+        rank=1,
+        layout=miss.layouts.row(0),
+        estimate=estimate,
+        behind=0.0,
+        variants=1,
+        reason=f"misses the memory by {missing_gib:,.1f} GiB",
+    )

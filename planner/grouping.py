@@ -18,7 +18,12 @@ from plan3d.simulator.numeric import Floats, Ints
 NEAR: Final = 0.01
 """Scores nearer than this are a tie. [1]"""
 
-EFFORT: Final = {Recompute.SELECTIVE: 1.0, Recompute.FULL: 1.0, Recompute.BLOCK: 2.0}
+EFFORT: Final = {
+    Recompute.NONE: 0.0,
+    Recompute.SELECTIVE: 1.0,
+    Recompute.FULL: 1.0,
+    Recompute.BLOCK: 2.0,
+}
 """How many settings a way to recompute departs from none. [1]"""
 
 
@@ -106,10 +111,10 @@ def grouped(job: Job, ranked: Ranked, top: int, near: float = NEAR) -> Ranked:
 
 def settings(job: Job, table: LayoutTable) -> Floats:
     """Return how many settings each layout departs from the plain one. [1]."""
-    effort = np.array([EFFORT.get(kind, 0.0) for kind in Recompute])
+    effort = np.array([EFFORT[kind] for kind in Recompute])
     plain_sp = job.software.sp_default & (table.tp > 1)
     ranks = table.dp * table.cp
-    return (
+    return np.asarray(
         table.zero
         + 2.0 * ((table.zero > 0) & (table.shard < ranks))
         + effort[table.recompute.astype(np.int64)]

@@ -21,8 +21,9 @@ def front(time_s: Floats, memory_bytes: Floats) -> Ints:
 
 
 def thinned(ranked: Ranked, top: int) -> Ranked:
-    """Return at most `top` layouts, evenly spread from the fastest to the smallest."""
-    n = len(ranked.score)
-    if n <= top:
+    """Return at most `top` layouts of a front, evenly spread in memory, both ends included."""
+    memory = ranked.memory_bytes
+    if len(memory) <= top:
         return ranked
-    return ranked.take(np.unique(np.linspace(0, n - 1, top).round().astype(np.int64)))
+    wanted = np.linspace(memory[0], memory[-1], top)
+    return ranked.take(np.unique(np.abs(memory[:, None] - wanted).argmin(axis=0)))

@@ -67,12 +67,8 @@ def space(job: Job, framework: Framework = ANY, constraints: tuple[Constraint, .
     InputError
         If the number of GPUs is none.
     """
-    if not 1 <= job.gpus <= MAX_GPUS or job.gpus != int(job.gpus):
-        raise InputError(
-            f"{job.gpus} GPUs cannot be planned for; use a whole number from 1 to {MAX_GPUS:,}"
-        )
-    ways, refused = _legal(job, framework, _divisions(job, framework, constraints))
-    rows = expand(ways, constraints, vpp=_chunks(job, framework))
+    rows, refused = ways(job, framework, constraints)
+    rows = expand(rows, constraints, vpp=_chunks(job, framework))
     schedule = np.where(rows.vpp > 1, float(Schedule.INTERLEAVED), float(Schedule.ONE_F_ONE_B))
     rows, lost = _legal(job, framework, expand(rows, schedule=schedule[:, None]))
     micro_batch = divisors(job.work.global_batch)
@@ -89,11 +85,20 @@ def space(job: Job, framework: Framework = ANY, constraints: tuple[Constraint, .
     )
 
 
-def _divisions(job: Job, framework: Framework, constraints: tuple[Constraint, ...]) -> LayoutTable:
-    """Return every way to write the number of GPUs as tp * pp * cp * dp."""
+def ways(
+    job: Job, framework: Framework, constraints: tuple[Constraint, ...]
+) -> tuple[LayoutTable, Counter[str]]:
+    """Return the legal ways to write the GPUs as tp * pp * cp * dp, and how many others there are.
+
+    The others are counted by the first rule that they break.
+    """
+    if not 1 <= job.gpus <= MAX_GPUS or job.gpus != int(job.gpus):
+        raise InputError(
+            f"{job.gpus} GPUs cannot be planned for; use a whole number from 1 to {MAX_GPUS:,}"
+        )
     parts = divisors(job.gpus)
-    best = {axis: float(axis in framework.overlaps) for axis in OVERLAPS}
     rest = {axis: fixed(constraints, axis, 0.0) for axis in ("offload", "order")}
+    best = {axis: float(axis in framework.overlaps) for axis in OVERLAPS}
     table = LayoutTable.build(
         **{axis: min(can, fixed(constraints, axis, can)) for axis, can in best.items()}, **rest
     )
@@ -101,7 +106,7 @@ def _divisions(job: Job, framework: Framework, constraints: tuple[Constraint, ..
         left = job.gpus / (table.tp * table.pp * table.cp)[:, None]
         fits = left == parts if axis == "dp" else left % parts == 0
         table = expand(table, constraints, **{axis: np.where(fits, parts, ABSENT)})
-    return table
+    return _legal(job, framework, table)
 
 
 def _chunks(job: Job, framework: Framework) -> Floats:

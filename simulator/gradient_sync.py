@@ -74,6 +74,7 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
         return operation(size, group, cluster) + routed
 
     sharded, whole = table.zero > 0, table.zero > 2
+    reached = software.zero3_efficiency
     scatter = both(dense * reduce_bytes, params.experts * reduce_bytes, "rs")
     reduced = both(dense * reduce_bytes, params.experts * reduce_bytes, "ar")
     gather = both(dense * weight_bytes, params.experts * weight_bytes, "ag")
@@ -84,10 +85,10 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
         "reduce_s": _sparse(context, table, np.where(sharded, scatter, reduced), dense, group),
         "gather_s": np.where(sharded, gather, 0.0),
         "block_reduce_s": np.where(
-            whole, both(block * reduce_bytes, experts * reduce_bytes, "rs"), 0.0
+            whole, both(block * reduce_bytes, experts * reduce_bytes, "rs") / reached, 0.0
         ),
         "block_gather_s": np.where(
-            whole, both(block * weight_bytes, experts * weight_bytes, "ag"), 0.0
+            whole, both(block * weight_bytes, experts * weight_bytes, "ag") / reached, 0.0
         ),
         "replicate_s": np.where(sharded & (across.size > 1), copies, 0.0),
         "tied_s": np.where(tied > 0, all_reduce_s(tied * reduce_bytes, pair, cluster), 0.0),

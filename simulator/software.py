@@ -61,3 +61,5 @@ class Software:
     """Share of the element-wise work that selective recompute replays. [1]"""
     fp32_norms: bool = False
     """Norms run unfused in fp32 and keep a 4-byte copy of their input."""
+    zero3_efficiency: float = 1.0
+    """Bandwidth of ZeRO-3 gathers and reductions over that of whole collectives. [1]"""

@@ -62,7 +62,8 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("composer|foundry", {2022: "fsdp-2022", 9999: "fsdp-2023"}),
     ("torchtitan|fsdp2|torchtune|litgpt|jax", {9999: "fsdp2-2024"}),
     ("fsdp", {2022: "fsdp-2022", 2023: "fsdp-2023", 9999: "fsdp2-2024"}),
-    ("megatron-deepspeed|gpt-neox", {9999: "megatron-deepspeed-2022"}),
+    ("gpt-neox", {2022: "megatron-deepspeed-2022", 9999: "gpt-neox-2023"}),
+    ("megatron-deepspeed", {9999: "megatron-deepspeed-2022"}),
     ("zero-3|gemini|^deepspeed", {9999: "deepspeed-2022"}),
     ("nemo", {2022: "nemo-2022", 9999: "nemo-2024"}),
     ("megatron", {

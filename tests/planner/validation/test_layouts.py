@@ -7,19 +7,16 @@ from plan3d.planner.validation.choice import Choice, SkipError
 from plan3d.planner.validation.layouts import global_batch_of, layouts_of
 from plan3d.simulator.layout import Layout, Recompute, Schedule
 
+Layouts = Callable[..., Choice[tuple[Layout, ...]]]
+
 
 @pytest.fixture
-def layouts(
-    run: Callable[..., Run], profiles: Profiles
-) -> Callable[..., Choice[tuple[Layout, ...]]]:
+def layouts(run: Callable[..., Run], profiles: Profiles) -> Layouts:
     def build(**changes: object) -> Choice[tuple[Layout, ...]]:
         row = run(**changes)
         return layouts_of(row, profiles.software("megatron-2022"), global_batch_of(row).value)
 
     return build
-
-
-Layouts = Callable[..., Choice[tuple[Layout, ...]]]
 
 
 def test_a_stated_layout_stands(layouts: Layouts) -> None:

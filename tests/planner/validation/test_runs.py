@@ -36,6 +36,7 @@ def test_reads_typed_fields_and_leaves_empty_ones_open(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_row_is_left_out_and_counted(tmp_path: Path, row: str, reason: str) -> None:
+    row = row if row == ROW else row.replace("a-1", "a-2")
     last = ROW.replace("a-1", "a-3")
     runs = read_runs(write(tmp_path, HEADER, ROW, row, last))
     assert [run.id for run in runs.rows] == ["a-1", "a-3"]

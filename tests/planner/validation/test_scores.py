@@ -3,13 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import kendalltau
 
-from plan3d.planner.validation.scores import (
-    balanced_accuracy,
-    error_score,
-    kendall_tau,
-    regret,
-)
+from plan3d.planner.validation.scores import balanced_accuracy, error_score, kendall_tau, regret
+from plan3d.simulator.numeric import Floats
 
 
 def test_errors_by_hand() -> None:
@@ -27,14 +24,11 @@ def test_tau_by_hand() -> None:
     assert kendall_tau(order, np.ones(4)) == 0
 
 
-@given(
-    arrays(np.float64, (2, 12), elements=st.integers(0, 5).map(float)),
-)
-def test_tau_is_scipys(columns: np.ndarray) -> None:
-    stats = pytest.importorskip("scipy.stats")
+@given(arrays(np.float64, (2, 12), elements=st.integers(0, 5).map(float)))
+def test_tau_is_scipys(columns: Floats) -> None:
     x, y = columns
     if len(set(x)) > 1 and len(set(y)) > 1:
-        assert kendall_tau(x, y) == pytest.approx(stats.kendalltau(x, y).statistic)
+        assert kendall_tau(x, y) == pytest.approx(kendalltau(x, y).statistic)
 
 
 def test_regret_is_the_cost_of_the_pick() -> None:

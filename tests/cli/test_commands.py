@@ -1,0 +1,187 @@
+"""The commands from end to end, on small questions."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plan3d.cli.main import run
+from plan3d.simulator.result import EstimateTable
+
+SMALL = ["--model", "gpt125m", "--gpus", "8"]
+Capture = pytest.CaptureFixture[str]
+
+
+def printed(capsys: Capture, *args: str, status: int = 0) -> str:
+    assert run(args) == status
+    return capsys.readouterr().out
+
+
+def parsed(capsys: Capture, *args: str, status: int = 0) -> dict[str, Any]:
+    def refuse(text: str) -> None:
+        raise AssertionError(f"not strict JSON: {text}")
+
+    text = printed(capsys, *args, "--json", status=status)
+    found: dict[str, Any] = json.loads(text, parse_constant=refuse)
+    return found
+
+
+def test_a_search_answers_in_its_first_lines(capsys: Capture) -> None:
+    lines = printed(capsys, "search", *SMALL).splitlines()
+    assert lines[0].startswith("gpt125m on 8 x ")
+    assert lines[1].startswith("Best: tp")
+    assert "per step, MFU" in lines[2]
+    assert "proven best of" in lines[4]
+
+
+def test_a_search_as_json(capsys: Capture) -> None:
+    found = parsed(capsys, "search", *SMALL, "--top", "3", "--tokens", "1B", "--price", "2")
+    assert found["job"]["gpus"] == 8
+    assert 1 <= len(found["plans"]) <= 3
+    for plan in found["plans"]:
+        assert plan["fits"]
+        assert sum(plan["time"].values()) == pytest.approx(plan["step_time_s"])
+        assert sum(plan["memory"].values()) == pytest.approx(plan["memory_bytes"])
+        cost = plan["training"]
+        assert cost["cost_usd"] == pytest.approx(2 * cost["gpu_hours"])
+    assert [plan["rank"] for plan in found["plans"]] == list(range(1, len(found["plans"]) + 1))
+    assert found["certificate"]["proven"]
+
+
+def test_the_same_layout_is_estimated_alike(capsys: Capture) -> None:
+    best = parsed(capsys, "search", *SMALL)["plans"][0]
+    again = parsed(capsys, "estimate", *SMALL, "--layout", best["layout_option"])["plans"][0]
+    assert again["layout"] == best["layout"]
+    assert again["step_time_s"] == best["step_time_s"]
+    assert again["memory_bytes"] == best["memory_bytes"]
+
+
+def test_constraints_are_kept(capsys: Capture) -> None:
+    args = ("--fix", "tp=2", "--limit", "pp<=2", "--framework", "torchtitan")
+    for plan in parsed(capsys, "search", *SMALL, *args)["plans"]:
+        assert plan["layout"]["tp"] == 2
+        assert plan["layout"]["pp"] <= 2
+
+
+def test_textbook(capsys: Capture) -> None:
+    found = parsed(capsys, "search", *SMALL, "--fidelity", "textbook")
+    assert found["job"]["fidelity"] == "textbook"
+
+
+def test_files_hold_the_same_answer(capsys: Capture, tmp_path: Path) -> None:
+    table, report = tmp_path / "plans.csv", tmp_path / "plan.md"
+    found = parsed(capsys, "search", *SMALL, "--csv", str(table), "--report", str(report))
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["step_time_s"]) for row in rows] == [
+        plan["step_time_s"] for plan in found["plans"]
+    ]
+    assert {f"time.{name}" for name in EstimateTable.TIME} <= set(rows[0])
+    assert report.read_text().startswith("# plan3d\n\n- gpt125m on 8 x ")
+    assert sorted(tmp_path.iterdir()) == [report, table]
+
+
+def test_a_layout_that_does_not_fit(capsys: Capture) -> None:
+    args = ("estimate", "--model", "gpt175b", "--gpus", "8", "--layout", "dp=8")
+    found = parsed(capsys, *args, status=3)
+    assert found["plans"][0]["fits"] is False
+    assert found["infeasible"] == {"memory": 1}
+    assert "does NOT fit" in printed(capsys, *args, status=3)
+
+
+def test_a_model_that_fits_nowhere(capsys: Capture, tmp_path: Path) -> None:
+    table = tmp_path / "plans.csv"
+    args = ("search", "--model", "gpt175b", "--gpus", "1", "--csv", str(table))
+    found = parsed(capsys, *args, status=3)
+    assert found["plans"] == []
+    assert found["advice"]
+    assert run(args) == 3
+    shown = capsys.readouterr()
+    assert "No layout is possible." in shown.out
+    assert shown.err.startswith("plan3d: no layout is possible")
+
+
+def test_silent_layer_loss_is_refused_by_name(capsys: Capture) -> None:
+    model = "h=8192,l=80,a=64,v=32000,s=2048"
+    args = ["--model", model, "--gpus", "128", "--layout", "tp=8,pp=16,vpp=2"]
+    assert run(["estimate", *args, "--global-batch", "64"]) == 2
+    error = capsys.readouterr().err
+    assert "lost_layers" in error
+    assert "64 of the 80 layers would train" in error
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--model", "gpt175"], "did you mean"),
+        (["--model", "missing.json"], "missing.json"),
+        (["--hardware", "dgx-h1000"], "did you mean"),
+        (["--hardware", "missing.toml"], "missing.toml: no such file"),
+        (["--precision", "bf17"], "no precision 'bf17'; did you mean bf16"),
+        (["--optimizer", "adamm"], "did you mean adam"),
+        (["--framework", "megaton"], "did you mean megatron"),
+        (["--objective", "tim"], "did you mean time"),
+        (["--fidelity", "text"], "did you mean textbook"),
+        (["--fix", "tq=8"], "did you mean tp"),
+        (["--limit", "pp=8"], "write it like pp<=16"),
+        (["--csv", "/missing/plans.csv"], "there is no directory /missing"),
+        (["--tokens", "many"], "such as 300B"),
+        (["--price", "-1"], "not a price"),
+        (["--top", "0"], "'0' is not a whole number"),
+    ],
+)
+def test_bad_input(capsys: Capture, args: list[str], message: str) -> None:
+    assert run(["search", *SMALL, *args]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert message in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_models(capsys: Capture) -> None:
+    assert "gpt175b" in printed(capsys, "models")
+    assert "layers" in printed(capsys, "models", "show", "gpt175b")
+    found = parsed(capsys, "models", "show", "gpt175b")
+    assert (found["model"]["layers"], found["seq"], found["global_batch"]) == (96, 2048, 1536)
+    assert {"gpt175b", "llama-7b"} <= {model["name"] for model in parsed(capsys, "models")}
+
+
+def test_hardware(capsys: Capture) -> None:
+    assert "dgx-a100-80g" in printed(capsys, "hardware")
+    assert "dgx-a100-80g" in parsed(capsys, "hardware")
+    assert "data sheet" in printed(capsys, "hardware", "show", "dgx-a100-80g")
+    found = parsed(capsys, "hardware", "show", "dgx-a100-80g")
+    assert {"path", "value", "mark", "source"} == set(found["values"][0])
+
+
+def test_unknown_names_to_show(capsys: Capture) -> None:
+    assert run(["models", "show", "gpt175"]) == 2
+    assert run(["hardware", "show", "dgx-h1000"]) == 2
+    assert capsys.readouterr().err.count("did you mean") == 2
+
+
+def test_validate(capsys: Capture, tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    found = parsed(capsys, "validate", "--suite", "korth22", "--csv", str(table))
+    assert set(found) >= {"time", "ranking", "memory", "oom", "skipped", "scored"}
+    assert set(found["time"]["suites"]) == {"korth22"}
+    with table.open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == found["scored"]
+    lines = printed(capsys, "validate", "--suite", "korth22", "--by", "suite").splitlines()
+    assert "step time: mean error" in lines[1]
+    assert any(line.startswith("korth22") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--runs", "missing.csv"], "missing.csv"),
+        (["--suite", "korth"], "did you mean korth22"),
+        (["--by", "suit"], "did you mean suite"),
+    ],
+)
+def test_bad_validation(capsys: Capture, args: list[str], message: str) -> None:
+    assert run(["validate", *args]) == 2
+    assert message in capsys.readouterr().err
