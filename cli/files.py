@@ -24,8 +24,15 @@ def _check(path: Path) -> None:
         raise InputError(f"{path} is a directory; give the name of a file")
     if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: there is no directory {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError(f"cannot write {path}: permission denied; choose another place")
+    if path.is_file() or not path.exists():
+        part = _part(path.resolve())
+        part.touch()
+        part.unlink()
+
+
+def _part(path: Path) -> Path:
+    """Return the name under which a file is written until it is whole."""
+    return path.with_name(f"{path.name}.{os.getpid()}.part")
 
 
 def write(path: Path, text: str) -> None:
@@ -35,7 +42,7 @@ def write(path: Path, text: str) -> None:
         if target.exists() and not target.is_file():  # /dev/null, a pipe: not ours to replace
             target.write_text(text, encoding="utf-8")
             return
-        part = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+        part = _part(target)
         try:
             part.write_text(text, encoding="utf-8")
             part.replace(target)

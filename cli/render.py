@@ -5,6 +5,9 @@ import os
 from plan3d.cli.console import draws, say
 from plan3d.cli.report import Report, Table
 
+NARROWEST = 14
+"""What a column of words keeps on a narrow terminal. [characters]"""
+
 
 def show(report: Report) -> None:
     """Print a report."""
@@ -41,15 +44,20 @@ def aligned(table: Table) -> str:
 
 
 def _draw(table: Table) -> None:
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # 0.1 s that a pipe need not pay
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415  # 0.1 s that a pipe need not pay
     from rich.table import Table as Drawn  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    drawn = Drawn(box=SIMPLE_HEAD, show_edge=False)
+    drawn = Drawn(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
     for i, name in enumerate(table.head):
         left = i in table.words
-        drawn.add_column(Text(name), justify="left" if left else "right", no_wrap=not left)
+        longest = max(len(row[i]) for row in table.rows)
+        drawn.add_column(
+            Text(name),
+            justify="left" if left else "right",
+            no_wrap=not left,
+            min_width=min(longest, NARROWEST) if left else None,
+        )
     for row in table.rows:
         drawn.add_row(*(Text(cell) for cell in row))
     console = Console(color_system=None if os.environ.get("NO_COLOR") else "auto")

@@ -41,7 +41,7 @@ class Report:
 def of_search(question: Question, result: SearchResult) -> Report:
     """Report a search: the plans, and the best one in detail."""
     shown = result.plans[0] if result.plans else result.nearest
-    tables = [plans_table(result.plans)] if result.plans else []
+    tables = [plans_table(result.plans), reasons_table(result.plans)]
     if shown is not None:
         tables += details(shown)
     return Report(
@@ -78,16 +78,18 @@ def _job(question: Question) -> str:
 
 def _answer(question: Question, result: SearchResult, shown: Plan | None) -> Iterator[str]:
     yield _job(question)
+    legal, took = result.certificate.legal, f"in {seconds(result.elapsed_s)}"
     if result.plans:
         best = result.plans[0]
         yield f"Best: {brief(best.layout)}"
         yield from _figures(question, best.estimate)
+        yield f"{result.certificate}, {took}"
+    elif shown is not None:
+        yield f"Nothing fits: of {legal:,} legal layouts none is within the memory ({took})."
+        yield f"Nearest: {brief(shown.layout)}"
+        yield from _figures(question, shown.estimate)
     else:
-        yield "No layout is possible."
-        if shown is not None:
-            yield f"Nearest: {brief(shown.layout)}"
-            yield from _figures(question, shown.estimate)
-    yield f"{result.certificate}, in {seconds(result.elapsed_s)}"
+        yield f"No layout is legal ({took})."
     yield from result.advice
 
 
@@ -97,7 +99,7 @@ def _figures(question: Question, estimate: Estimate) -> Iterator[str]:
         f"{estimate.tokens_per_s_per_gpu:,.0f} tokens/s per GPU, {_room(estimate)}"
     )
     cost = question.run_cost(estimate)
-    if cost is not None:
+    if cost is not None and estimate.fits:
         yield (
             f"{short(cost.tokens)} tokens: {cost.days:,.1f} days, {cost.gpu_hours:,.0f} GPU hours, "
             f"{cost.cost_usd:,.0f} USD, {cost.energy_kwh:,.0f} kWh"
@@ -117,8 +119,7 @@ def plans_table(plans: tuple[Plan, ...]) -> Table:
     return Table(
         title="Plans",
         head=(
-            "#", "layout", "step", "MFU", "tokens/s/GPU", "GiB", "free", "bubble", "behind",
-            "variants", "why",
+            "#", "layout", "step", "MFU", "tok/s/GPU", "GiB", "free", "bubble", "behind", "alike",
         ),
         rows=tuple(
             (
@@ -132,12 +133,17 @@ def plans_table(plans: tuple[Plan, ...]) -> Table:
                 percent(plan.estimate.time.bubble_s / plan.estimate.step_time_s),
                 percent(plan.behind),
                 f"{plan.variants:,}",
-                plan.reason,
             )
             for plan in plans
         ),
-        words=(1, 10),
+        words=(1,),
     )  # fmt: skip
+
+
+def reasons_table(plans: tuple[Plan, ...]) -> Table:
+    """Return why each plan stands where it does."""
+    rows = tuple((f"{plan.rank}", plan.reason) for plan in plans)
+    return Table(title="Why they stand there", head=("#", "why"), rows=rows, words=(1,))
 
 
 def details(plan: Plan) -> list[Table]:

@@ -70,5 +70,5 @@ def run(
     deliver(asked, result, text, json=json, csv=csv, markdown=markdown)
     if not result.plans:
         raise NothingFeasibleError(
-            "no layout is possible: the report says why, and what would help"
+            "no layout can be used: the answer says why, and what would help"
         )

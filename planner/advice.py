@@ -32,6 +32,13 @@ REMEDIES: Final = {
 }
 """What makes a term of the memory smaller: an axis to change, or its value."""
 
+WORDS: Final = {
+    "tp": "a larger tp",
+    "pp": "a larger pp",
+    "cp": "a larger cp",
+    "micro_batch": "a smaller micro_batch",
+}
+
 FRUGAL: Final = (
     Constraint(axis="recompute", low=Recompute.FULL, high=Recompute.FULL),
     Constraint(axis="micro_batch", low=1, high=1),
@@ -63,29 +70,32 @@ def advice(
     which = "the nearest" if fit == 0 else "of those that would be better, the nearest"
     miss = (
         f"{legal - fit:,} of {legal:,} do not fit: {which} misses by {missing_gib:,.1f} GiB; "
-        f"{_remedy(nearest)}"
+        f"{_remedy(layouts, nearest)}"
     )
     return (miss,) if fit else (miss, *_what_fits(layouts, evaluate))
 
 
-def _remedy(plan: Plan) -> str:
+def _remedy(layouts: Space, plan: Plan) -> str:
     """Return what would make the largest term of a plan's memory smaller."""
     layout, memory = plan.layout, plan.estimate.memory
     largest = max(REMEDIES, key=lambda term: float(getattr(memory, term)))
+    replicas = layout.dp * layout.cp > 1
     usable = {
+        "tp": 2 * layout.tp <= min(layouts.job.cluster.gpus_per_node, layout.gpus),
+        "pp": layout.dp > 1,
+        "cp": layout.dp > 1,
         "sp=1": layout.tp > 1 and not layout.sp,
         "micro_batch": layout.micro_batch > 1,
         "recompute=selective": layout.recompute == Recompute.NONE,
         "recompute=full": layout.recompute != Recompute.FULL,
-        "zero=1": layout.zero < 1 and layout.dp * layout.cp > 1,
-        "zero=2": layout.zero < 2 and layout.dp * layout.cp > 1 and layout.pp == 1,
-        "zero=3": layout.zero < 3 and layout.dp * layout.cp > 1 and layout.pp == 1,
-        "offload=1": layout.offload < 1,
+        "zero=1": layout.zero < 1 and replicas,
+        "zero=2": layout.zero < 2 and replicas and layout.pp == 1,
+        "zero=3": layout.zero < 3 and replicas and layout.pp == 1,
+        "offload=1": layout.offload < 1 and replicas,
     }
-    words = [word for word in REMEDIES[largest] if usable.get(word, True)]
-    change = [f"raise {w}" if w in ("tp", "pp", "cp") else w for w in words]
-    said = " or ".join(w.replace("micro_batch", "a smaller micro_batch") for w in change)
-    return f"its largest part is {TERMS[largest]}: try {said}"
+    words = [WORDS.get(word, word) for word in REMEDIES[largest] if usable[word]]
+    try_these = f": try {', '.join(words)}" if words else ""
+    return f"most of it is {TERMS[largest]}{try_these}"
 
 
 def _refusals(layouts: Space) -> Iterator[str]:

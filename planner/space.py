@@ -99,8 +99,14 @@ def ways(
     parts = divisors(job.gpus)
     rest = {axis: fixed(constraints, axis, 0.0) for axis in ("offload", "order")}
     best = {axis: float(axis in framework.overlaps) for axis in OVERLAPS}
+    for constraint in constraints:
+        if constraint.low > best.get(constraint.axis, np.inf):
+            raise InputError(
+                f"{framework.name} does not overlap what {constraint.axis}=1 asks for; "
+                f"leave {constraint.axis} out, or use another framework"
+            )
     table = LayoutTable.build(
-        **{axis: min(can, fixed(constraints, axis, can)) for axis, can in best.items()}, **rest
+        **{axis: fixed(constraints, axis, can) for axis, can in best.items()}, **rest
     )
     for axis in ("tp", "pp", "cp", "dp"):
         left = job.gpus / (table.tp * table.pp * table.cp)[:, None]

@@ -1,8 +1,8 @@
 """The axes that vary a plan: sequence and context parallelism, experts, ZeRO, recomputation.
 
-Layouts that would run alike have one canonical form: a single stage is 1F1B, a single replica is
-zero=0, block recomputation of no layer is none and of all of them full. Overlap, offload and rank
-order do not multiply the space: they have their defaults unless they are fixed.
+Layouts that would run alike have one canonical form: a single stage or a single micro-batch is
+1F1B, a single replica is zero=0, block recomputation of no layer is none and of all of them full.
+Overlap, offload and rank order do not multiply the space: they have their defaults unless fixed.
 """
 
 from typing import Final
@@ -36,7 +36,7 @@ def variants(
     if experts:
         table = expand(table, constraints, etp=_expert_tp(framework, constraints, table))
         table = _legal(job, framework, table)
-    table = expand(table, constraints, schedule=_schedules(framework, table))
+    table = expand(table, constraints, schedule=_schedules(job, framework, table))
     zero, shard = _sharding(job, framework, constraints, table)
     table = expand(table, constraints, zero=zero, shard=shard)
     kind, layers = _recompute(job, framework, constraints, table)
@@ -59,9 +59,10 @@ def _expert_tp(
     return np.stack([np.ones(len(table)), own], axis=1)
 
 
-def _schedules(framework: Framework, table: LayoutTable) -> Floats:
+def _schedules(job: Job, framework: Framework, table: LayoutTable) -> Floats:
     """Return the schedules of each row, shape (n, 2)."""
-    gpipe = (table.pp > 1) & (table.vpp == 1) & (Schedule.GPIPE in framework.schedules)
+    several = job.work.global_batch > table.dp * table.micro_batch
+    gpipe = (table.pp > 1) & (table.vpp == 1) & several & (Schedule.GPIPE in framework.schedules)
     return np.stack([table.schedule, np.where(gpipe, float(Schedule.GPIPE), ABSENT)], axis=1)
 
 

@@ -30,7 +30,7 @@ class Software:
     zero3_overlap: float
     """Share of a block's compute that can hide ZeRO-3 gathers and reductions. [1]"""
     pp_overlap: float
-    """Share of pipeline transfers hidden when interleaving. [1]"""
+    """Share of the transfers between pipeline stages that hides behind compute. [1]"""
     vocab_multiple: int
     """The vocabulary is padded to this times tp. [1]"""
     sp_default: bool

@@ -8,7 +8,7 @@ from plan3d.simulator.block import BlockTime, Context, Pass
 from plan3d.simulator.collectives import p2p_s
 from plan3d.simulator.ends import EndTime
 from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s
-from plan3d.simulator.layout import LayoutTable, Order, Recompute, Schedule
+from plan3d.simulator.layout import LayoutTable, Order, Recompute
 from plan3d.simulator.numeric import Floats, Ints, Numeric
 from plan3d.simulator.pipeline import StageLayers, bubble_s
 from plan3d.simulator.software import Software
@@ -124,7 +124,6 @@ def step_time(
     slowest, everyone = _slowest(table, float(context.model.layers), stages, layer, block)
     send, sends = _sends(context, table)
     hidden_send = context.software.pp_overlap * table.pp_overlap
-    hidden_send = np.where(table.schedule == Schedule.INTERLEAVED, hidden_send, 0.0)
     time = {k: visits * block.terms[k] for k in BLOCK_TERMS}
     time["recompute_s"] = visits * replay
     time["ends_s"] = micro_batches * (slowest - n * layer)

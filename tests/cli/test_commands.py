@@ -99,8 +99,8 @@ def test_a_model_that_fits_nowhere(capsys: Capture, tmp_path: Path) -> None:
     assert found["advice"]
     assert run(args) == 3
     shown = capsys.readouterr()
-    assert "No layout is possible." in shown.out
-    assert shown.err.startswith("plan3d: no layout is possible")
+    assert "Nothing fits" in shown.out
+    assert shown.err.startswith("plan3d: no layout can be used")
 
 
 def test_silent_layer_loss_is_refused_by_name(capsys: Capture) -> None:

@@ -11,7 +11,7 @@ import pytest
 from plan3d.cli import main
 from plan3d.simulator.errors import InputError, NothingFeasibleError
 
-HEAVY = ("numpy", "pandas", "scipy", "pulp", "optuna", "matplotlib", "rich", "jinja2")
+HEAVY = ("numpy", "pandas", "scipy", "pulp", "optuna", "matplotlib", "jinja2")
 
 
 def process(*args: str, code: str = "from plan3d.cli.main import app; app()") -> tuple[str, int]:

@@ -1,5 +1,7 @@
 """A report of an answer that is easily checked in the head, against a text written by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from plan3d.cli import report
@@ -18,10 +20,12 @@ in 250 ms
 412 of 1,040 do not fit: raise pp
 
 Plans
-#  layout                              step     MFU  tokens/s/GPU   GiB  free  bubble  behind  \
-variants  why
-1  tp2 pp4 dp2 mb1 zero1 sp selective   2 s  50.0 %         1,024  40.0  40.0  20.0 %   0.0 %  \
-       3  the best
+#  layout                              step     MFU  tok/s/GPU   GiB  free  bubble  behind  alike
+1  tp2 pp4 dp2 mb1 zero1 sp selective   2 s  50.0 %      1,024  40.0  40.0  20.0 %   0.0 %      3
+
+Why they stand there
+#  why
+1  the best
 
 Where the step goes (the terms add up)
 term                             time    share
@@ -90,7 +94,7 @@ def test_one_layout(question: Question, plan: Plan) -> None:
 def test_nothing_fits(question: Question, nothing: SearchResult) -> None:
     shown = report.of_search(question, nothing)
     assert shown.answer[1:4] == (
-        "No layout is possible.",
+        "Nothing fits: of 3 legal layouts none is within the memory (in 250 ms).",
         "Nearest: tp1 pp1 dp16 mb1",
         "2 s per step, MFU 50.0 %, 1,024 tokens/s per GPU, "
         "does NOT fit: 84.0 of 80.0 GiB, 4.0 GiB too much",
@@ -98,6 +102,15 @@ def test_nothing_fits(question: Question, nothing: SearchResult) -> None:
     assert shown.answer[-1] == "the nearest misses by 4.0 GiB: raise pp"
     memory = next(table for table in shown.tables if table.title.startswith("Memory"))
     assert ("missing", "4.0", "5.0 %") in memory.rows
+
+
+def test_nothing_is_legal(question: Question, nothing: SearchResult) -> None:
+    certificate = replace(nothing.certificate, legal=0)
+    empty = replace(nothing, nearest=None, certificate=certificate, infeasible={"node": 1})
+    shown = report.of_search(question, empty)
+    assert shown.answer[1] == "No layout is legal (in 250 ms)."
+    assert [table.title for table in shown.tables] == ["Layouts that cannot be used"]
+    assert shown.again == ""
 
 
 def test_markdown_escapes_what_it_would_read(question: Question, result: SearchResult) -> None:
