@@ -120,7 +120,10 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         for pattern, years in GENERATIONS
         if re.search(pattern, words if pattern.startswith("torch 1") else run.framework.lower())
     )
-    software = profiles.software(next(name for last, name in named.items() if run.year <= last))
+    name = next(name for last, name in named.items() if run.year <= last)
+    if name == "fsdp2-2024" and re.search(r"\beager\b", run.notes.lower()):
+        name = "fsdp2-2024-eager"
+    software = profiles.software(name)
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
         return software
