@@ -47,7 +47,7 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
         # The union of the others.
         Framework(
             name="any",
-            software="megatron",
+            software="megatron-core",
             tolerates=Reason.UNEVEN | Reason.ZERO_PIPELINE,
         ),
         # Megatron-LM, megatron/training/arguments.py: --use-distributed-optimizer is ZeRO-1,
@@ -56,14 +56,14 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
         # --cp-comm-type p2p and a2a. GPipe is not among its schedules.
         Framework(
             name="megatron",
-            software="megatron",
+            software="megatron-core",
             schedules=(Schedule.ONE_F_ONE_B, Schedule.INTERLEAVED),
         ),
         # NeMo 2.0, nemo/lightning/pytorch/strategies/megatron_strategy.py: Megatron-Core
         # without FSDP.
         Framework(
             name="nemo",
-            software="megatron",
+            software="nemo-2024",
             zero=(0, 1),
             schedules=(Schedule.ONE_F_ONE_B, Schedule.INTERLEAVED),
         ),
@@ -72,7 +72,7 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
         # without any other parallelism, so that it is left out. Stages differ by at most a layer.
         Framework(
             name="torchtitan",
-            software="torchtitan",
+            software="fsdp2-2024",
             zero=(2, 3),
             context=(RING,),
             recompute=(Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL),
@@ -83,7 +83,7 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
         # parallelism is Ulysses (arXiv:2309.14509); Megatron-DeepSpeed for tp.
         Framework(
             name="deepspeed",
-            software="deepspeed",
+            software="megatron-deepspeed-2022",
             schedules=(Schedule.ONE_F_ONE_B,),
             context=(ALL_TO_ALL,),
             recompute=(Recompute.NONE, Recompute.FULL),
@@ -94,7 +94,7 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
         # model implements it (issue 383 there).
         Framework(
             name="nanotron",
-            software="nanotron",
+            software="nanotron-2024",
             zero=(0, 1),
             schedules=(Schedule.GPIPE, Schedule.ONE_F_ONE_B),
             context=(),

@@ -46,8 +46,9 @@ def why_best(best: Estimate, breakdown: Breakdown) -> str:
     terms = _terms(best, breakdown)
     total = sum(terms.values())
     largest = sorted(terms, key=lambda name: -terms[name])[:3]
-    shares = ", ".join(f"{terms[name] / total:.0%} {TERMS[name]}" for name in largest)
-    return f"best: {shares}"
+    shares = {name: terms[name] / total for name in largest}
+    said = [f"{share:.0%} {TERMS[name]}" for name, share in shares.items() if share >= WORTH_SAYING]
+    return f"best: {', '.join(said)}"
 
 
 def why_behind(plan: Estimate, best: Estimate, breakdown: Breakdown) -> str:

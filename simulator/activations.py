@@ -68,12 +68,14 @@ def _attention_bytes(
     mask = 1.0 if work.dropout else 0.0
     norm = width + (4.0 if software.fp32_norms else 0.0)
     stream = tokens * model.hidden * (norm + mask) / shared
-    operand = tokens * model.hidden * width / shared
+    operand = tokens * model.hidden * width / np.where(software.keeps_gathered, 1.0, shared)
     heads = (
         model.heads * (model.qk_dim + model.v_dim) / table.tp
         + model.kv_heads * (model.qk_dim + model.v_dim) / np.minimum(table.tp, model.kv_heads)
         + _latent_width(model)
     )
+    if not software.fused_activations and model.positions == "rotary":
+        heads = heads + (model.heads + model.kv_heads) * model.qk_dim / table.tp
     operand = operand + tokens * heads * width
     scores = tokens * model.heads / table.tp
     if chosen_kernel(software.attention, context.cluster.gpu) == UNFUSED:
@@ -96,9 +98,10 @@ def _mlp_bytes(context: Context, table: LayoutTable, tokens: Numeric, *, moe: bo
     shared = np.where(table.sp > 0, table.tp, 1.0)
     mask = 1.0 if work.dropout else 0.0
     norm = width + (4.0 if software.fp32_norms else 0.0)
-    per_ffn = (3 if model.gated else 2) * width
+    per_ffn = ((3 if model.gated else 2) + (not software.fused_activations)) * width
     inputs = 0.0 if model.parallel_residual else width
-    stream = tokens * model.hidden * (norm + mask + inputs) / shared
+    whole = np.where(software.keeps_gathered, 1.0, shared)
+    stream = tokens * model.hidden * ((norm + mask) / shared + inputs / whole)
     if not moe or model.experts is None:
         return stream + tokens * model.ffn * per_ffn / table.tp
     experts = model.experts

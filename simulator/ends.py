@@ -44,6 +44,23 @@ def padded_vocab(model: ModelSpec, software: Software, tp: Numeric) -> Numeric:
     return np.ceil(model.vocab / multiple) * multiple
 
 
+def loss_columns(model: ModelSpec, software: Software, tp: Numeric) -> Numeric:
+    r"""Vocabulary that one rank's loss works on [1].
+
+    .. math:: v / t \text{ where the loss is vocabulary-parallel, else } v
+
+    Parameters
+    ----------
+    model
+        *v*.
+    software
+        Whether the logits are gathered before the loss.
+    tp
+        Tensor parallelism *t*. [ranks]
+    """
+    return padded_vocab(model, software, tp) / np.where(software.sharded_loss, tp, 1.0)
+
+
 def end_time(context: Context, table: LayoutTable) -> EndTime:
     """Return the time of the ends, for the distinct rows of a table.
 
@@ -64,8 +81,11 @@ def end_time(context: Context, table: LayoutTable) -> EndTime:
     kind = "bf16" if work.precision.matmul == "fp8" else work.precision.matmul
     forward = linear_forward_s(tokens, columns, model.hidden, gpu, kind)
     backward = linear_backward_s(tokens, columns, model.hidden, gpu, kind)
-    loss = memory_bound_s(26.0 * tokens * columns, 8, gpu)
+    whole = loss_columns(model, software, table.tp)
+    loss = memory_bound_s(26.0 * tokens * whole, 8, gpu)
     small = 2 * all_reduce_s(8 * tokens, group, cluster)
+    if not software.sharded_loss:
+        small = 2 * all_gather_s(tokens * whole * width, group, cluster)
     last = forward + backward + loss + small + reduce_s + 2 * gather_s
     n = len(table)
     return EndTime(

@@ -8,7 +8,7 @@ import numpy as np
 
 from plan3d.simulator.activations import BlockActivations, block_activations
 from plan3d.simulator.block import Context, block_time
-from plan3d.simulator.ends import end_time, padded_vocab
+from plan3d.simulator.ends import end_time, loss_columns
 from plan3d.simulator.flops import model_flop_per_step
 from plan3d.simulator.gradient_sync import sync_time
 from plan3d.simulator.hardware import Cluster
@@ -79,7 +79,7 @@ def _blocks(context: Context, table: LayoutTable) -> tuple[BlockCosts, BlockActi
     few = table.take(first)
     costs = BlockCosts.of(context.software, block_time(context, few), end_time(context, few))
     kept = block_activations(context, few)
-    columns = padded_vocab(context.model, context.software, few.tp) / few.tp
+    columns = loss_columns(context.model, context.software, few.tp)
     logits = column(logits_bytes(context, few, columns), len(few))
     activations = BlockActivations(
         whole_bytes=kept.whole_bytes[rows],

@@ -63,3 +63,9 @@ class Software:
     """Norms run unfused in fp32 and keep a 4-byte copy of their input."""
     zero3_efficiency: float = 1.0
     """Bandwidth of ZeRO-3 gathers and reductions over that of whole collectives. [1]"""
+    keeps_gathered: bool = False
+    """Inputs gathered for column-parallel layers are kept whole, not gathered again."""
+    sharded_loss: bool = True
+    """The loss works on vocabulary-parallel logits; otherwise they are gathered first."""
+    fused_activations: bool = True
+    """Activation function and rotary positions keep only what they must for backward."""

@@ -71,9 +71,7 @@ def job(
     cluster: Cluster = cluster(),  # noqa: B008
 ) -> Job:  # fmt: skip
     work = Workload(seq=seq, global_batch=batch)
-    return Job(
-        model=spec or model(), work=work, cluster=cluster, software=software(), gpus=gpus
-    )
+    return Job(model=spec or model(), work=work, cluster=cluster, software=software(), gpus=gpus)
 
 
 def as_tuples(table: LayoutTable) -> list[tuple[float, ...]]:

@@ -20,9 +20,7 @@ INTERLEAVED = Schedule.INTERLEAVED
 
 def flags(layout: Layout, model: ModelSpec = DENSE, *, seq: int = 96, batch: int = 48) -> Reason:
     work = Workload(seq=seq, global_batch=batch)
-    return Reason(
-        int(reasons(model, work, cluster(8), layout.gpus, LayoutTable.of([layout]))[0])
-    )
+    return Reason(int(reasons(model, work, cluster(8), layout.gpus, LayoutTable.of([layout]))[0]))
 
 
 @pytest.mark.parametrize(

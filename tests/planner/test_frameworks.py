@@ -1,0 +1,29 @@
+import pytest
+
+from plan3d.hardware_profiles import software_names
+from plan3d.planner.frameworks import FRAMEWORKS, named
+from plan3d.simulator.errors import InputError
+from plan3d.simulator.layout import Schedule
+
+
+def test_any_is_the_union() -> None:
+    every = named("any")
+    for framework in FRAMEWORKS.values():
+        assert set(framework.zero) <= set(every.zero)
+        assert set(framework.schedules) <= set(every.schedules)
+        assert set(framework.context) <= set(every.context)
+        assert set(framework.recompute) <= set(every.recompute)
+        assert framework.tolerates in every.tolerates
+
+
+def test_every_framework_has_the_plain_schedule() -> None:
+    assert all(Schedule.ONE_F_ONE_B in framework.schedules for framework in FRAMEWORKS.values())
+
+
+def test_an_unknown_framework() -> None:
+    with pytest.raises(InputError, match="did you mean megatron"):
+        named("megatrom")
+
+
+def test_the_software_of_every_framework_ships() -> None:
+    assert {framework.software for framework in FRAMEWORKS.values()} <= set(software_names())
