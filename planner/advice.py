@@ -11,7 +11,7 @@ from plan3d.planner.constraints import Constraint
 from plan3d.planner.evaluator import Evaluator
 from plan3d.planner.reasons import GIB, TERMS
 from plan3d.planner.result import Plan
-from plan3d.planner.space import Space, space, ways
+from plan3d.planner.space import MAX_GPUS, Space, space, ways
 from plan3d.simulator.layout import Recompute
 from plan3d.simulator.legality import EXPLANATIONS, Reason
 
@@ -79,18 +79,24 @@ def _remedy(layouts: Space, plan: Plan) -> str:
     """Return what would make the largest term of a plan's memory smaller."""
     layout, memory = plan.layout, plan.estimate.memory
     largest = max(REMEDIES, key=lambda term: float(getattr(memory, term)))
+    framework = layouts.framework
     replicas = layout.dp * layout.cp > 1
+    unstaged = layout.pp == 1 or Reason.ZERO_PIPELINE in framework.tolerates
+    zero = {
+        stage: replicas and stage > layout.zero and stage in framework.zero for stage in (1, 2, 3)
+    }
     usable = {
         "tp": 2 * layout.tp <= min(layouts.job.cluster.gpus_per_node, layout.gpus),
         "pp": layout.dp > 1,
         "cp": layout.dp > 1,
         "sp=1": layout.tp > 1 and not layout.sp,
         "micro_batch": layout.micro_batch > 1,
-        "recompute=selective": layout.recompute == Recompute.NONE,
+        "recompute=selective": layout.recompute == Recompute.NONE
+        and Recompute.SELECTIVE in framework.recompute,
         "recompute=full": layout.recompute != Recompute.FULL,
-        "zero=1": layout.zero < 1 and replicas,
-        "zero=2": layout.zero < 2 and replicas and layout.pp == 1,
-        "zero=3": layout.zero < 3 and replicas and layout.pp == 1,
+        "zero=1": zero[1],
+        "zero=2": zero[2] and unstaged,
+        "zero=3": zero[3] and unstaged,
         "offload=1": layout.offload < 1 and replicas,
     }
     words = [WORDS.get(word, word) for word in REMEDIES[largest] if usable[word]]
@@ -172,5 +178,7 @@ def _what_fits(layouts: Space, evaluate: Evaluator) -> Iterator[str]:
 
 def _planned(layouts: Space, gpus: int) -> bool:
     """Return whether a number of GPUs has any layout."""
+    if gpus > MAX_GPUS:
+        return False
     job = replace(layouts.job, gpus=gpus)
     return len(space(job, layouts.framework, layouts.constraints).primary) > 0

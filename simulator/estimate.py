@@ -54,13 +54,14 @@ def estimate_table(
     blocks, activations, logits = _blocks(context, table)
     sync, states, stages = _replicas(context, table)
     time, link = step_time(context, table, blocks, sync, stages, micro_batches)
-    memory = peak_memory(context, table, activations, logits, states, stages, micro_batches)
+    memory, first = peak_memory(context, table, activations, logits, states, stages, micro_batches)
     flop = model_flop_per_step(model, work)
     return EstimateTable(
         time=time,
         link=link,
         memory=memory.terms,
         stage=memory.stage,
+        first_stage=first.terms,
         hardware_flop=flop * (1 + _replayed_share(context, table, stages.fullest, flop)),
         gpus=table.tp * table.pp * table.dp * table.cp,
         model_flop=flop,

@@ -132,16 +132,18 @@ def peak_memory(
     states: list[StageState],
     stages: StageLayers,
     micro_batches: Floats,
-) -> MemoryTerms:
-    """Return the fullest stage of every row. `states` are those of `places`, per row."""
+) -> tuple[MemoryTerms, MemoryTerms]:
+    """Return the fullest and the first stage of every row; `states` are those of `places`."""
     found = [
         _stage(context, table, blocks, logits_bytes, state, stages, micro_batches, place)
         for place, state in zip(places(context), states, strict=True)
     ]
-    best = found[1]
+    first = found[0].where(table.pp < 2, found[1])
+    fullest = first
     for other in found[2:]:
-        best = other.where(other.total_bytes > best.total_bytes, best)
-    return found[0].where(table.pp < 2, best)
+        fuller = (table.pp > 1) & (other.total_bytes > fullest.total_bytes)
+        fullest = other.where(fuller, fullest)
+    return fullest, first
 
 
 def _stage(

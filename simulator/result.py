@@ -91,6 +91,8 @@ class Estimate:
     memory: Memory
     stage: int
     """The fullest stage, counted from 0."""
+    first_stage: Memory
+    """The same of the first stage: what rank 0 of a run reports."""
     model_flop: float
     """Work that the model needs: no recomputation. [FLOP per step]"""
     hardware_flop: float
@@ -140,6 +142,7 @@ class EstimateTable:
     link: dict[str, Floats]
     memory: dict[str, Floats]
     stage: Floats
+    first_stage: dict[str, Floats]
     hardware_flop: Floats
     gpus: Floats
     model_flop: float
@@ -176,6 +179,7 @@ class EstimateTable:
             link=LinkTime(**{k: float(self.link[k][i]) for k in self.LINK}),
             memory=Memory(**{k: float(self.memory[k][i]) for k in self.MEMORY}),
             stage=int(self.stage[i]),
+            first_stage=Memory(**{k: float(self.first_stage[k][i]) for k in self.MEMORY}),
             model_flop=self.model_flop,
             hardware_flop=float(self.hardware_flop[i]),
             capacity_bytes=self.capacity_bytes,

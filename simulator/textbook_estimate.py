@@ -68,11 +68,13 @@ def textbook_table(
     compute = _compute_s(params, work, cluster, table, recompute)
     links = _link_s(model, work, cluster, table)
     exposed = {name.replace("_link_s", "_comm_s"): link_s for name, link_s in links.items()}
+    memory = _columns(EstimateTable.MEMORY, table, _memory_bytes(model, work, table))
     return EstimateTable(
         time=_columns(EstimateTable.TIME, table, compute | exposed),
         link=_columns(EstimateTable.LINK, table, links),
-        memory=_columns(EstimateTable.MEMORY, table, _memory_bytes(model, work, table)),
+        memory=memory,
         stage=np.zeros(len(table)),
+        first_stage=memory,
         hardware_flop=np.asarray(training_flop(params, work.tokens, recompute), np.float64),
         gpus=_gpus(table),
         model_flop=float(training_flop(params, work.tokens, 0.0)),

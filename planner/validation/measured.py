@@ -66,13 +66,18 @@ def memory_bytes(run: Run) -> float | None:
     return run.mem_gb * (2.0**30 if binary else 1e9)
 
 
+FIRST: Final = re.compile(r"rank 0 \(first")
+"""Words of sources whose figure is that of the first stage, not of the fullest."""
+
+
 def comparable_bytes(run: Run, estimate: Estimate) -> float:
     """Return the part of the estimated memory that the run's figure counts [bytes].
 
     nvidia-smi counts all; "reserved" all but the CUDA context; an allocator's peak, which is what
-    frameworks print unless they say otherwise, neither context nor fragmentation.
+    frameworks print unless they say otherwise, neither context nor fragmentation. Where it is
+    rank 0's, it is the first stage's.
     """
-    memory = estimate.memory
+    memory = estimate.first_stage if FIRST.search(run.said) else estimate.memory
     if "nvidia-smi" in run.said:
         return memory.total_bytes
     held = memory.total_bytes - memory.context_bytes

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from plan3d.planner.validation.prediction import Prediction
+from plan3d.planner.validation.runs import Run
 from plan3d.planner.validation.scores import (
     ErrorScore,
     balanced_accuracy,
@@ -62,7 +63,7 @@ class Validation:
     memory: Errors
     sweeps: tuple[Sweep, ...]
     oom_balanced_accuracy: float | None
-    """Of predicting whether a run fits, over suites that publish both outcomes. [1]"""
+    """Of predicting whether a run fits, over sweeps that publish both outcomes. [1]"""
     oom_n: int
     skipped: Mapping[str, int]
     """Rows left out, by reason."""
@@ -127,13 +128,19 @@ def _errors(
     )
 
 
+Question = tuple[str, str, int, int | None, int | None]
+
+
+def _question(run: Run) -> Question:
+    """Return what the layouts of one sweep have in common."""
+    return (run.source, run.model, run.gpus, run.seq, run.global_batch)
+
+
 def _sweeps(predictions: Sequence[Prediction]) -> tuple[Sweep, ...]:
-    groups: dict[tuple[str, str, int, int | None, int | None], list[Prediction]] = defaultdict(list)
+    groups: dict[Question, list[Prediction]] = defaultdict(list)
     for p in predictions:
         if p.measured_s is not None:
-            run = p.run
-            key = (run.source, run.model, run.gpus, run.seq, run.global_batch)
-            groups[key].append(p)
+            groups[_question(p.run)].append(p)
     found = []
     for (source, model, gpus, seq, global_batch), rows in groups.items():
         if len(rows) < SWEEP_AT_LEAST:
@@ -157,11 +164,16 @@ def _sweeps(predictions: Sequence[Prediction]) -> tuple[Sweep, ...]:
 
 
 def _oom(predictions: Sequence[Prediction]) -> tuple[float | None, int]:
-    """Return balanced accuracy and rows of the suites that publish both outcomes."""
-    outcomes: dict[str, set[bool]] = defaultdict(set)
+    """Return balanced accuracy and rows of the sweeps that publish both outcomes."""
+    sweeps: dict[Question, list[Prediction]] = defaultdict(list)
     for p in predictions:
-        outcomes[p.run.suite].add(bool(p.run.oom))
-    rows = [p for p in predictions if len(outcomes[p.run.suite]) == 2]
+        sweeps[_question(p.run)].append(p)
+    rows = [
+        p
+        for sweep in sweeps.values()
+        if len(sweep) >= SWEEP_AT_LEAST and len({bool(q.run.oom) for q in sweep}) == 2
+        for p in sweep
+    ]
     predicted = np.array([not p.estimate.fits for p in rows], dtype=bool)
     actual = np.array([bool(p.run.oom) for p in rows], dtype=bool)
     return balanced_accuracy(predicted, actual) if rows else None, len(rows)

@@ -67,16 +67,16 @@ def question(cluster: Cluster, software: Software) -> Question:
 def estimate(activations_gib: float) -> Estimate:
     zeros = dict.fromkeys(StepTime.__dataclass_fields__, 0.0)
     terms = {"matmul_s": 1.0, "attention_s": 0.25, "tp_comm_s": 0.25, "bubble_s": 0.4}
+    memory = Memory(
+        parameters_bytes=8 * GIB, gradients_bytes=8 * GIB, optimizer_bytes=12 * GIB,
+        activations_bytes=activations_gib * GIB, logits_bytes=0, transient_bytes=0,
+        buckets_bytes=0, context_bytes=2 * GIB, margin_bytes=4 * GIB,
+    )  # fmt: skip
     return Estimate(
         time=StepTime(**(zeros | terms | {"dp_comm_s": 0.1})),
         link=LinkTime(tp_link_s=0.5, cp_link_s=0, ep_link_s=0, pp_link_s=0, dp_link_s=0.3),
-        memory=Memory(
-            parameters_bytes=8 * GIB, gradients_bytes=8 * GIB, optimizer_bytes=12 * GIB,
-            activations_bytes=activations_gib * GIB, logits_bytes=0, transient_bytes=0,
-            buckets_bytes=0, context_bytes=2 * GIB, margin_bytes=4 * GIB,
-        ),
-        stage=0, model_flop=4.8e15, hardware_flop=6e15, capacity_bytes=80 * GIB, gpus=16,
-        peak_flop_per_s=3e14, tokens=2048 * 16,
+        memory=memory, stage=0, first_stage=memory, model_flop=4.8e15, hardware_flop=6e15,
+        capacity_bytes=80 * GIB, gpus=16, peak_flop_per_s=3e14, tokens=2048 * 16,
     )  # fmt: skip
 
 

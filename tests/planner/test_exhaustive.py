@@ -39,6 +39,7 @@ class Fake:
             link=dict.fromkeys(EstimateTable.LINK, zeros),
             memory=memory | {"activations_bytes": self.memory_gib(table) * GIB},
             stage=zeros,
+            first_stage=memory,
             hardware_flop=zeros + 1,
             gpus=table.tp * table.pp * table.dp * table.cp,
             model_flop=1.0,
@@ -168,6 +169,19 @@ def test_a_prime_number_of_gpus() -> None:
     text = "\n".join(result.advice)
     assert "1,024 GPUs would have layouts" in text
     assert "a global batch of 1,021 or 2,042 would have layouts on 1,021 GPUs" in text
+
+
+def test_the_largest_number_of_gpus_is_not_passed_by_advice() -> None:
+    """10^6 = 2^6 5^6: no batch of 16 and no 8 layers divide by 5."""
+    result = search(job(10**6))
+    assert result.certificate.legal == 0
+    assert not any("GPUs would have" in line for line in result.advice)
+
+
+def test_a_remedy_is_one_that_the_framework_has() -> None:
+    fake = Fake(lambda t: t.pp, lambda t: 20 + 0 * t.pp)
+    assert "zero=" not in search(JOB, evaluator=fake, framework="nanotron").advice[0]
+    assert "recompute=selective" not in search(JOB, evaluator=fake, framework="nanotron").advice[0]
 
 
 def test_a_constraint_that_leaves_nothing() -> None:

@@ -61,6 +61,7 @@ def constant(time_s: Callable[[LayoutTable], object], bytes_: float = 50e9) -> E
                 "margin_bytes": zero + 1e9,
             },
             stage=zero,
+            first_stage=memory,
             hardware_flop=zero,
             gpus=table.tp * table.pp * table.dp * table.cp,
             model_flop=1.0,

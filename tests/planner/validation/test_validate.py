@@ -44,14 +44,18 @@ def test_sweeps_are_ranked(run: Build, profiles: Profiles, fake: Fake) -> None:
 
 
 def test_out_of_memory(run: Build, profiles: Profiles, fake: Fake) -> None:
-    rows = (
-        run(id="1", micro_batch=1, iter_s=1.0),
-        run(id="2", micro_batch=2, iter_s=1.0),
-        run(id="3", micro_batch=2, iter_s=None, oom=1),
-        run(id="4", suite="b", iter_s=1.0),  # of a suite without such rows: not counted
+    """The fake fits up to 1 sequence: of 3 runs 2 are right, of 2 that ran out of memory 1."""
+    sweep = (
+        run(id="1", micro_batch=1, global_batch=4, iter_s=1.0),
+        run(id="2", micro_batch=1, global_batch=4, iter_s=1.0),
+        run(id="3", micro_batch=2, global_batch=4, iter_s=1.0),
+        run(id="4", micro_batch=2, global_batch=4, iter_s=None, oom=1),
+        run(id="5", micro_batch=1, global_batch=4, iter_s=None, oom=1),
     )
-    report = validate(Runs(rows=rows), profiles, fake(lambda t: t.tp, 50e9))
-    assert (report.oom_balanced_accuracy, report.oom_n) == (0.75, 3)
+    other = run(id="6", source="another", iter_s=1.0)  # of a sweep without such rows
+    report = validate(Runs(rows=(*sweep, other)), profiles, fake(lambda t: t.tp, 50e9))
+    assert report.oom_n == 5
+    assert report.oom_balanced_accuracy == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
 def test_what_is_skipped_is_counted(run: Build, profiles: Profiles, fake: Fake) -> None:
