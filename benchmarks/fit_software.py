@@ -1,6 +1,6 @@
 """Fit the constants of a software generation to published runs.
 
-    python benchmarks/fit_software.py RUNS.csv GENERATION FIELD [FIELD ...]
+    python benchmarks/fit_software.py RUNS.csv GENERATION FIELD [FIELD ...] [--plain]
 
 Robust least squares on log(predicted / measured) over the runs of one generation. Every suite
 has the same weight, and every field is held by a weak prior at its present value (one standard
@@ -47,15 +47,16 @@ class Profiles:
         return hardware_profiles.software(name)
 
 
-def cases_of(path: str, generation: str) -> list[Case]:
-    """Return the scored cases of one generation."""
+def cases_of(path: str, generation: str, *, plain: bool) -> list[Case]:
+    """Return the scored cases of one generation, if `plain` only those in simple layouts."""
     found = []
     for run in read_runs(path).rows:
         try:
             case = case_of(run, Profiles())
         except SkipError:
             continue
-        if case.software.name == generation and case.measured_s:
+        simple = all(x.pp == 1 and x.tp <= case.cluster.gpus_per_node for x in case.layouts)
+        if case.software.name == generation and case.measured_s and (simple or not plain):
             found.append(case)
     return found
 
@@ -108,8 +109,9 @@ def main() -> None:
     parser.add_argument("runs")
     parser.add_argument("generation")
     parser.add_argument("fields", nargs="+")
+    parser.add_argument("--plain", action="store_true", help="no pipelines, tp inside a node")
     given = parser.parse_args()
-    cases = cases_of(given.runs, given.generation)
+    cases = cases_of(given.runs, given.generation, plain=given.plain)
     values, errors = fit(cases, given.fields)
     fitted = dict(zip(given.fields, map(float, values), strict=True))
     print(f"{given.generation}: {len(cases)} runs")
