@@ -20,19 +20,20 @@ SHIPPED_MARKS = [mark for mark in MARKS if mark != "given"]
 HEAD = """\
 # Constants
 
-Every number that a prediction rests on and that is not a law of arithmetic: one file per part in `hardware_profiles/`.
-There is one set per GPU, fabric, network and software generation, and none per model, run or suite.
-This page is written by `python benchmarks/constants_table.py > docs/constants.md`.
+Every number that a prediction rests on and that is not a law of arithmetic: one file per part in
+`hardware_profiles/`. There is one set per GPU, fabric, network and software generation, and none
+per model, run or suite. This page is written by `python benchmarks/constants_table.py >
+docs/constants.md`.
 
 | mark | means |
 |---|---|
 | data sheet | printed by the manufacturer |
 | documented | a default or a rule that documentation or source code states |
 | measured | measured, or fitted to published measurements |
-| assumed | neither: taken over from a relative, or a guess within the range that is said beside it |
+| assumed | neither: taken over from a relative, or a guess in a range that is given |
 
-The first table of each kind counts all numbers of a part by mark. Below it stands what each part's own file says: a part
-with a `base` has every other number from there."""
+The first table of each kind counts all numbers of a part by mark. Below it stands what each
+part's own file says: a part with a `base` has every other number from there."""
 """What the page says before the tables."""
 
 

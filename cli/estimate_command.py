@@ -27,7 +27,7 @@ def run(
     global_batch: options.GlobalBatch = None,
     precision: options.Precision = None,
     optimizer: options.Optimizer = None,
-    framework: options.Framework = "any",
+    framework: options.Framework = frameworks.DEFAULT,
     tokens: options.Tokens = None,
     price: options.Price = None,
     fidelity: options.Fidelity = "analytical",
@@ -50,8 +50,9 @@ def run(
         price=price,
         fidelity=fidelity,
     )
-    chosen = read_layout(layout, gpus, asked.job.software)
-    result = single(asked, chosen, frameworks.named(framework))
+    runner = frameworks.named(framework)
+    chosen = read_layout(layout, gpus, asked.job.software, runner)
+    result = single(asked, chosen, runner)
     plan = result.plans[0]
     text = report.of_layout(asked, plan)
     deliver(asked, result, text, json=json, csv=csv, markdown=markdown)

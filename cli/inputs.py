@@ -21,7 +21,7 @@ from plan3d.simulator.units import parse
 from plan3d.simulator.workload import Workload, optimizer_named, precision_named
 
 FIDELITIES = ("analytical", "textbook")
-UNSAID = (None, "any", "analytical")
+UNSAID = (None, frameworks.DEFAULT, "analytical")
 """Values of options that say nothing."""
 
 
@@ -34,7 +34,7 @@ def question(
     global_batch: int | None = None,
     precision: str | None = None,
     optimizer: str | None = None,
-    framework: str = "any",
+    framework: str = frameworks.DEFAULT,
     tokens: float | None = None,
     price: float | None = None,
     fidelity: str = "analytical",
@@ -73,7 +73,7 @@ def job(
     global_batch: int | None = None,
     precision: str | None = None,
     optimizer: str | None = None,
-    framework: str = "any",
+    framework: str = frameworks.DEFAULT,
 ) -> Job:
     """Return a job by names, as the options of ``plan3d search`` give them.
 
@@ -129,7 +129,7 @@ def _assumed(preset: Preset, given: Set[str], cluster: Cluster, software: str) -
     left = [text for name, text in defaults.items() if name not in given and text]
     others = {
         "hardware": f"hardware {cluster.name}: default of {preset.name}",
-        "framework": f"software {software}: default of --framework any",
+        "framework": f"software {software}: default of --framework {frameworks.DEFAULT}",
         "price": f"rent {hourly(cluster.gpu.usd_per_s)} USD per GPU hour: {cluster.name}",
     }
     lines = [f"{', '.join(left)}: defaults of {preset.name} ({preset.source})"] if left else []

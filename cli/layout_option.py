@@ -1,6 +1,7 @@
 """Read the layout of `--layout tp=8,pp=8,...`."""
 
 from plan3d.planner.constraints import parse_fix
+from plan3d.planner.frameworks import ANY, Framework
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import Layout, Order, Recompute, Schedule
 from plan3d.simulator.software import Software
@@ -8,11 +9,11 @@ from plan3d.simulator.software import Software
 _SHORT = {"mb": "micro_batch", "mbs": "micro_batch"}
 
 
-def read_layout(text: str, gpus: int, software: Software) -> Layout:
+def read_layout(text: str, gpus: int, software: Software, framework: Framework = ANY) -> Layout:
     """Return the layout that a text describes.
 
     What it leaves out follows from the rest: dp from the GPUs, the schedule from vpp, shard from
-    zero, sequence parallelism from the software's default.
+    zero, sequence parallelism from the software's default, zero from what the framework has.
     """
     given: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -24,6 +25,8 @@ def read_layout(text: str, gpus: int, software: Software) -> Layout:
     tp, pp, cp = (int(given.get(name, 1)) for name in ("tp", "pp", "cp"))
     given.setdefault("dp", max(1, gpus // (tp * pp * cp)))
     given.setdefault("sp", int(software.sp_default and tp > 1))
+    if given["dp"] * cp > 1 and 0 not in framework.zero:
+        given.setdefault("zero", min(framework.zero))
     if given.get("zero"):
         given.setdefault("shard", given["dp"] * cp)
     if given.get("vpp", 1) > 1:

@@ -7,6 +7,7 @@ import typer
 from plan3d.cli import files, options, report
 from plan3d.cli.deliver import deliver
 from plan3d.cli.inputs import evaluator, question
+from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.planner.exhaustive import search
 from plan3d.simulator.errors import NothingFeasibleError
@@ -23,7 +24,7 @@ def run(
     global_batch: options.GlobalBatch = None,
     precision: options.Precision = None,
     optimizer: options.Optimizer = None,
-    framework: options.Framework = "any",
+    framework: options.Framework = frameworks.DEFAULT,
     fix: Annotated[
         list[str] | None, typer.Option(metavar="AXIS=N", help="Only such layouts: tp=8.")
     ] = None,

@@ -5,7 +5,7 @@ from time import perf_counter
 from plan3d.cli.inputs import evaluator
 from plan3d.cli.question import Question
 from plan3d.cli.words import as_option
-from plan3d.planner.frameworks import Framework
+from plan3d.planner.frameworks import Framework, lacking
 from plan3d.planner.result import Certificate, Job, Plan, SearchResult
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import Layout, LayoutTable
@@ -25,8 +25,9 @@ def single(question: Question, layout: Layout, framework: Framework) -> SearchRe
     table = LayoutTable.of([layout])
     flags = reasons(job.model, job.work, job.cluster, job.gpus, table)[0]
     broken = Reason(int(flags)) & ~framework.tolerates
-    if broken:
-        raise _refusal(job, layout, broken)
+    missing = lacking(framework, layout)
+    if broken or missing:
+        raise _refusal(job, layout, broken, missing)
     estimate = evaluator(question)(table).row(0)
     plan = Plan(
         rank=1, layout=layout, estimate=estimate, behind=0.0, variants=1, reason="as given"
@@ -46,12 +47,13 @@ def single(question: Question, layout: Layout, framework: Framework) -> SearchRe
     )
 
 
-def _refusal(job: Job, layout: Layout, broken: Reason) -> InputError:
+def _refusal(job: Job, layout: Layout, broken: Reason, missing: tuple[str, ...]) -> InputError:
     """Return the error that names every rule that a layout breaks."""
     model, chunks = job.model, layout.pp * layout.vpp
     why = [f"{str(reason.name).lower()}: {explain(reason)[0]}" for reason in broken]
     if Reason.LOST_LAYERS in broken:
         why.append(f"{model.layers // chunks * chunks} of the {model.layers} layers would train")
+    why += [f"{text}; --framework any estimates it all the same" for text in missing]
     return InputError(
         f"{model.name} cannot run as {as_option(layout)} on {job.gpus:,} GPUs:"
         + "".join(f"\n  - {text}" for text in why)

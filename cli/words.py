@@ -26,7 +26,7 @@ TIME: Final[Mapping[str, str]] = {
     "dp_comm_s": "data-parallel communication",
     "optimizer_s": "optimizer",
     "offload_s": "offloading",
-    "overhead_s": "fixed cost of a step",
+    "overhead_s": "stragglers, contention, fixed cost",
 }
 """The terms of `StepTime`."""
 

@@ -42,7 +42,7 @@ class Scan:
 def search(
     job: Job,
     *,
-    framework: str = "any",
+    framework: str = frameworks.DEFAULT,
     objective: str = "time",
     top: int = 10,
     constraints: Iterable[Constraint] = (),
@@ -85,6 +85,7 @@ def search(
             fit=scan.fit,
             evaluated=scan.legal,
             proven=True,
+            gap=plans[0].behind if plans else 0.0,
         ),
         infeasible=too_large | dict(layouts.refused),
         advice=advice(layouts, evaluate, scan.legal, scan.fit, nearest),

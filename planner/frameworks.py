@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from plan3d.simulator.errors import unknown
-from plan3d.simulator.layout import Recompute, Schedule
+from plan3d.simulator.layout import Layout, Recompute, Schedule
 from plan3d.simulator.legality import Reason
 
 RING, ALL_TO_ALL = 0, 1
@@ -108,6 +108,9 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
 """Frameworks by name."""
 
 ANY: Final = FRAMEWORKS["any"]
+DEFAULT: Final = "megatron"
+"""Whose layouts are looked for unless another is named: one framework, so that the constants and
+the layouts belong together."""
 
 
 def named(name: str) -> Framework:
@@ -115,3 +118,21 @@ def named(name: str) -> Framework:
     if name not in FRAMEWORKS:
         raise unknown("framework", name, FRAMEWORKS)
     return FRAMEWORKS[name]
+
+
+def lacking(framework: Framework, layout: Layout) -> tuple[str, ...]:
+    """Return what a layout asks of a framework that it does not have, a sentence each."""
+    replicas = layout.dp * layout.cp
+    asked = (
+        (replicas > 1 and layout.zero not in framework.zero, f"ZeRO stage {layout.zero}"),
+        (layout.pp > 1 and layout.schedule not in framework.schedules,
+         f"schedule {layout.schedule.name.lower()}"),
+        (layout.cp > 1 and layout.cp_all_to_all not in framework.context,
+         "context parallelism of this kind"),
+        (layout.recompute not in framework.recompute,
+         f"recompute={layout.recompute.name.lower()}"),
+        (layout.zero > 0 and layout.shard < replicas and not framework.hybrid,
+         "hybrid sharding (shard < dp * cp)"),
+        (layout.etp > 1 and not framework.expert_tp, "tensor parallelism of the experts alone"),
+    )  # fmt: skip
+    return tuple(f"{framework.name} has no {what}" for missing, what in asked if missing)

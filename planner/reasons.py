@@ -20,7 +20,7 @@ TERMS: Final[Mapping[str, str]] = {
     "dp_comm_s": "DP communication",
     "optimizer_s": "optimizer",
     "offload_s": "offload",
-    "overhead_s": "fixed costs",
+    "overhead_s": "stragglers and fixed cost",
     "parameters_bytes": "parameters",
     "gradients_bytes": "gradients",
     "optimizer_bytes": "optimizer states",

@@ -51,12 +51,15 @@ class Certificate:
     evaluated: int
     proven: bool
     """The best plan is the best of all legal layouts that fit, by this cost model."""
+    gap: float = 0.0
+    """How far the first plan is from the optimum, where a simpler near-tie is shown for it. [1]"""
 
     def __str__(self) -> str:
         found = "proven best of" if self.proven else "best found among"
+        tie = f", the simplest within {self.gap:.1%} of the optimum" if self.gap > 0 else ""
         return (
-            f"{self.legal:,} legal layouts, {self.fit:,} fit in memory; {found} "
-            f"{self.fit:,} by {self.objective} ({self.searcher}, {self.evaluated:,} evaluated)"
+            f"{self.legal:,} legal layouts, {self.fit:,} fit in memory; {found} {self.fit:,} "
+            f"by {self.objective}{tie} ({self.searcher}, {self.evaluated:,} evaluated)"
         )
 
 

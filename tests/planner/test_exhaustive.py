@@ -69,7 +69,7 @@ def test_the_best_of_all_that_fit() -> None:
 
 def test_the_certificate_counts_every_legal_layout() -> None:
     fake = Fake(lambda t: t.pp, lambda t: t.pp)
-    result = search(JOB, evaluator=fake)
+    result = search(JOB, framework="any", evaluator=fake)
     legal = sum(len(table) for table in space(JOB).chunks())
     assert result.certificate.legal == result.certificate.evaluated == legal
     assert result.certificate.proven
@@ -211,12 +211,13 @@ def test_the_cost_model_itself_is_the_default() -> None:
     small = model(layers=2, heads=2, hidden=2048, ffn=8192)
     question = job(4, small, seq=2048, batch=4, cluster=cluster(2, memory_gib=3))
     least_s, legal, fit = by_hand(question)
-    result = search(question)
+    result = search(question, framework="any")
     assert (result.certificate.legal, result.certificate.fit) == (legal, fit)
     assert 0 < fit < legal
     best = result.plans[0]
     assert least_s <= best.estimate.step_time_s <= least_s * (1 + NEAR)
     assert best.behind == pytest.approx(best.estimate.step_time_s / least_s - 1)
+    assert result.certificate.gap == best.behind
 
 
 def test_the_same_question_has_the_same_answer() -> None:

@@ -1,9 +1,9 @@
 import pytest
 
 from plan3d.hardware_profiles import software_names
-from plan3d.planner.frameworks import FRAMEWORKS, named
+from plan3d.planner.frameworks import DEFAULT, FRAMEWORKS, lacking, named
 from plan3d.simulator.errors import InputError
-from plan3d.simulator.layout import Schedule
+from plan3d.simulator.layout import Layout, Schedule
 
 
 def test_any_is_the_union() -> None:
@@ -27,3 +27,17 @@ def test_an_unknown_framework() -> None:
 
 def test_the_software_of_every_framework_ships() -> None:
     assert {framework.software for framework in FRAMEWORKS.values()} <= set(software_names())
+
+
+def test_what_a_framework_lacks_is_named() -> None:
+    layout = Layout(tp=2, pp=2, dp=4, zero=2, shard=2, schedule=Schedule.GPIPE)
+    assert lacking(named("any"), layout) == ()
+    assert lacking(named("nanotron"), layout) == (
+        "nanotron has no ZeRO stage 2",
+        "nanotron has no hybrid sharding (shard < dp * cp)",
+    )
+    assert lacking(named("megatron"), layout) == ("megatron has no schedule gpipe",)
+
+
+def test_the_default_is_a_framework_that_exists() -> None:
+    assert named(DEFAULT).name == DEFAULT

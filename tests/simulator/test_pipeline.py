@@ -1,0 +1,126 @@
+"""Pipelines in closed form against schedules played operation by operation."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plan3d.simulator.layout import Layout, LayoutTable, Schedule
+from plan3d.simulator.pipeline import (
+    StageLayers,
+    bubble_s,
+    counts_ends,
+    in_flight,
+    last_stage_layers,
+    stage_layers,
+)
+from tests.simulator.schedules import most_alive, order, play
+
+stages, times = st.integers(2, 6), st.sampled_from([1.0, 2.0, 3.5])
+
+
+@pytest.mark.parametrize(
+    ("layers", "pp", "vpp", "counted", "fullest", "last"),
+    [
+        pytest.param(96, 1, 1, 0, 96, 96, id="one stage"),
+        pytest.param(96, 8, 1, 0, 12, 12, id="even"),
+        pytest.param(96, 8, 3, 0, 12, 12, id="even chunks"),
+        pytest.param(126, 16, 1, 1, 8, 7, id="Llama 3 405B: 126 layers and two ends"),
+        pytest.param(126, 16, 2, 1, 8, 7, id="the same, interleaved"),
+        pytest.param(6, 2, 2, 1, 3, 3, id="two stages, each with one end"),
+        pytest.param(10, 4, 1, 1, 3, 2, id="10 and 2 ends are 12"),
+        pytest.param(11, 4, 1, 0, 3, 2, id="uneven: rounded up"),
+        pytest.param(11, 2, 2, 0, 6, 5, id="uneven chunks"),
+    ],
+)
+def test_layers_by_hand(
+    layers: float, pp: float, vpp: float, counted: float, fullest: float, last: float
+) -> None:
+    assert counts_ends(layers, pp, vpp) == counted
+    assert stage_layers(layers, pp, vpp) == fullest
+    assert last_stage_layers(layers, pp, vpp) == last
+
+
+@given(per=st.integers(1, 6), pp=st.integers(3, 16), vpp=st.integers(1, 4))
+def test_counted_ends_lose_no_layer(per: int, pp: int, vpp: int) -> None:
+    """Two stages have a layer less, for embedding and loss; the others are full."""
+    layers = per * pp * vpp - 2
+    if layers % (pp * vpp) == 0 or layers < 1:
+        return
+    full, last = stage_layers(layers, pp, vpp), last_stage_layers(layers, pp, vpp)
+    assert full * (pp - 2) + 2 * last == layers
+
+
+def test_a_table_has_the_stages_of_its_rows() -> None:
+    table = LayoutTable.of([Layout(), Layout(pp=4), Layout(pp=2), Layout(pp=7)])
+    found = StageLayers.of(12.0, table)
+    assert found.fullest.tolist() == [12, 3, 6, 2]
+    assert found.last.tolist() == [12, 3, 6, 1]
+    assert found.even.tolist() == [1, 1, 1, 0]  # 14 = 7 * 2: embedding and loss counted
+    assert found.gather([3]).fullest.tolist() == [2]  # type: ignore[arg-type]
+
+
+def total(forward_s: list[float], backward_s: list[float], m: int, v: int = 1) -> float:
+    both = [f + b for f, b in zip(forward_s, backward_s, strict=True)]
+    return m * max(both) + float(bubble_s(sum(both), max(both), v))
+
+
+@given(p=stages, m=st.integers(1, 12), forward_s=times, backward_s=times)
+@settings(max_examples=40, deadline=None)
+def test_uniform_stages(p: int, m: int, forward_s: float, backward_s: float) -> None:
+    forward, backward = [forward_s] * p, [backward_s] * p
+    closed = total(forward, backward, m)
+    assert closed == m * (forward_s + backward_s) + (p - 1) * (forward_s + backward_s)
+    assert play(forward, backward, m, gpipe=True) == closed
+    assert play(forward, backward, m) == closed
+
+
+@given(p=stages, groups=st.integers(1, 3), v=st.integers(2, 4), times=st.tuples(times, times))
+@settings(max_examples=40, deadline=None)
+def test_interleaving_divides_the_bubble(
+    p: int, groups: int, v: int, times: tuple[float, float]
+) -> None:
+    forward, backward = [times[0]] * p, [times[1]] * p
+    closed = total(forward, backward, groups * p, v)
+    assert closed == pytest.approx(groups * p * sum(times) + (p - 1) * sum(times) / v)
+    assert play(forward, backward, groups * p, v) == pytest.approx(closed)
+
+
+@given(p=stages, m=st.integers(1, 12), slow=st.integers(0, 5), factor=st.floats(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_one_slow_stage(p: int, m: int, slow: int, factor: float) -> None:
+    """Exact for GPipe and for a slow last stage; 1F1B with a slow first one does a bit better."""
+    forward = [1.0] * p
+    forward[slow % p] = factor
+    backward = [2 * f for f in forward]
+    closed = total(forward, backward, m)
+    assert play(forward, backward, m, gpipe=True) == pytest.approx(closed)
+    assert play(forward, backward, m) <= closed * (1 + 1e-12)
+    forward.sort()
+    backward.sort()
+    assert play(forward, backward, m) == pytest.approx(total(forward, backward, m))
+
+
+def test_one_stage_has_no_bubble() -> None:
+    assert bubble_s(3.0, 3.0, 1.0) == 0
+
+
+@given(p=st.integers(1, 6), m=st.integers(1, 14), data=st.data())
+def test_micro_batches_in_flight(p: int, m: int, data: st.DataObject) -> None:
+    i = data.draw(st.integers(0, p - 1))
+    gpipe, one = Schedule.GPIPE, Schedule.ONE_F_ONE_B
+    assert in_flight(i, p, 1, m, gpipe) == most_alive(order(i, p, 1, m, gpipe=True)) == m
+    assert in_flight(i, p, 1, m, one) == most_alive(order(i, p, 1, m)) == min(m, p - i)
+
+
+@given(p=stages, v=st.integers(2, 4), groups=st.integers(1, 3), data=st.data())
+def test_chunks_in_flight(p: int, v: int, groups: int, data: st.DataObject) -> None:
+    i, m = data.draw(st.integers(0, p - 1)), groups * p
+    found = in_flight(i, p, v, m, Schedule.INTERLEAVED)
+    assert found == pytest.approx(most_alive(order(i, p, v, m)) / v)
+
+
+@given(p=stages, v=st.integers(2, 4))
+def test_the_first_stage_keeps_what_korthikanti_says(p: int, v: int) -> None:
+    """L (1 + (p-1)/(pv)) layers, of which a stage has L/p."""
+    found = in_flight(0, p, v, 1000, Schedule.INTERLEAVED)
+    assert found / p == pytest.approx(1 + (p - 1) / (p * v))
