@@ -110,7 +110,7 @@ def grouped(job: Job, ranked: Ranked, top: int, near: float = NEAR) -> Ranked:
 
 
 def settings(job: Job, table: LayoutTable) -> Floats:
-    """Return how many settings each layout departs from the plain one. [1]."""
+    """Return how many settings each layout departs from the plain one [1]."""
     effort = np.array([EFFORT[kind] for kind in Recompute])
     plain_sp = job.software.sp_default & (table.tp > 1)
     ranks = table.dp * table.cp

@@ -25,22 +25,22 @@ class Objective:
 
 
 def step_time_s(job: Job, time_s: Floats, memory_bytes: Floats) -> Floats:  # noqa: ARG001
-    """Return the time of a step. [s]."""
+    """Return the time of a step [s]."""
     return time_s
 
 
 def peak_bytes(job: Job, time_s: Floats, memory_bytes: Floats) -> Floats:  # noqa: ARG001
-    """Return the peak memory of the fullest GPU. [bytes]."""
+    """Return the peak memory of the fullest GPU [bytes]."""
     return memory_bytes
 
 
 def step_usd(job: Job, time_s: Floats, memory_bytes: Floats) -> Floats:  # noqa: ARG001
-    """Return the rent of all GPUs for a step. [USD]."""
+    """Return the rent of all GPUs for a step [USD]."""
     return time_s * job.gpus * job.cluster.gpu.usd_per_s
 
 
 def token_usd(job: Job, time_s: Floats, memory_bytes: Floats) -> Floats:
-    """Return the rent of all GPUs for a token: the inverse of tokens per dollar. [USD]."""
+    """Return the rent of all GPUs for a token: the inverse of tokens per dollar [USD]."""
     return step_usd(job, time_s, memory_bytes) / job.work.tokens
 
 

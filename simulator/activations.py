@@ -22,7 +22,7 @@ from plan3d.simulator.numeric import Floats, Numeric, column
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BlockActivations:
-    """What a block keeps. Columns of shape (n,). [bytes]."""
+    """What a block keeps. Columns of shape (n,) [bytes]."""
 
     whole_bytes: Floats
     """With no recomputation: also the working set of a block that is replayed."""

@@ -28,7 +28,7 @@ UNFUSED: Final = "unfused"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionShape:
-    """One attention core on one GPU. Scalars or columns. [1]."""
+    """One attention core on one GPU. Scalars or columns [1]."""
 
     batch: Numeric
     heads: Numeric

@@ -24,7 +24,7 @@ from plan3d.simulator.workload import Workload
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pass:
-    """One pass through one block, forward or backward. Columns of shape (n,). [s]."""
+    """One pass through one block, forward or backward. Columns of shape (n,) [s]."""
 
     matmul_s: Floats
     attention_s: Floats
@@ -41,7 +41,7 @@ class Pass:
 
     @property
     def total_s(self) -> Floats:
-        """The whole pass: kernels, exposed communication, waiting for the CPU. [s]."""
+        """The whole pass: kernels, exposed communication, waiting for the CPU [s]."""
         return (
             self.matmul_s
             + self.attention_s

@@ -21,7 +21,7 @@ from plan3d.simulator.workload import Workload
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BlockComm:
-    """Link time of one pass of one block. Scalars or columns. [s]."""
+    """Link time of one pass of one block. Scalars or columns [s]."""
 
     tp_s: Numeric
     cp_s: Numeric
@@ -54,7 +54,8 @@ def block_comm(
     MLP, forward, and once before each, backward (Shoeybi et al., arXiv:1909.08053, section 3);
     with sequence parallelism each becomes a reduce-scatter and an all-gather, and the inputs are
     gathered again in backward (Korthikanti et al., arXiv:2205.05198, section 4.2.2). A block
-    whose experts are not cut by tensor parallelism has no second pair unless it shares experts.
+    with experts has the second pair only for shared experts, or where etp > 1 without sequence
+    parallelism: else the exchange of tokens does that work.
     """
     width = work.precision.activation_bytes
     tokens = table.micro_batch * work.seq / table.cp
@@ -67,7 +68,8 @@ def block_comm(
     )  # fmt: skip
     pairs: Numeric = 1.0 if model.parallel_residual else 2.0
     if moe and model.experts is not None:
-        pairs = 1.0 + np.where((table.etp > 1) | (model.experts.shared_ffn > 0), 1.0, 0.0)
+        whole = (table.etp > 1) & (table.sp < 1)
+        pairs = 1.0 + np.where(whole | (model.experts.shared_ffn > 0), 1.0, 0.0)
     again = np.where(table.sp > 0, pairs * gather, 0.0)
     exchange = _expert_exchange_s(model, cluster, table, tokens, width) if moe else 0.0
     ring_f, hidden_f = _context_s(model, cluster, table, tokens, width, core_forward_s, 1.0)
@@ -85,7 +87,11 @@ def _expert_exchange_s(
 ) -> Numeric:
     r"""Time of sending tokens to their experts and back [s].
 
-    .. math:: t = 2\,t_{a2a}(k\,T\,etp/tp\,h\,w)
+    .. math:: t = 2\,t_{a2a}(k\,T/tp\,h\,w) + t_{ag}(k\,T\,etp/tp\,h\,w) + t_{rs}(\cdot)
+
+    With sequence parallelism each rank sends its own T/tp tokens; the ranks that share an expert
+    (etp > 1) then gather what they received, and reduce-scatter the results (Megatron-Core's
+    all-to-all dispatcher). Without it each rank sends what it computes.
 
     Parameters
     ----------
@@ -101,9 +107,13 @@ def _expert_exchange_s(
         Bytes of an activation, *w*.
     """
     top_k = model.experts.top_k if model.experts else 0
-    size = tokens * table.etp / table.tp * top_k * model.hidden * width
+    received = tokens * table.etp / table.tp * top_k * model.hidden * width
+    shared = (table.sp > 0) & (table.etp > 1)
+    size = received / np.where(shared, table.etp, 1.0)
+    slices = place(table.etp, 1.0, cluster.gpus_per_node)
+    gather = all_gather_s(received, slices, cluster) + reduce_scatter_s(received, slices, cluster)
     group = place(table.ep, table.etp, cluster.gpus_per_node)
-    return 2 * all_to_all_s(size, group, cluster)
+    return 2 * all_to_all_s(size, group, cluster) + np.where(shared, gather, 0.0)
 
 
 def _context_s(

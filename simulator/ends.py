@@ -16,7 +16,7 @@ from plan3d.simulator.software import Software
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EndTime:
-    """Forward and backward of one micro-batch at the two ends. Columns of shape (n,). [s]."""
+    """Forward and backward of one micro-batch at the two ends. Columns of shape (n,) [s]."""
 
     first_s: Floats
     """Embedding look-up and its gradient."""

@@ -35,7 +35,7 @@ from plan3d.simulator.stage_params import StageParams, sync_ranks
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SyncTime:
-    """Link time of data parallelism. Columns of shape (n,). [s]."""
+    """Link time of data parallelism. Columns of shape (n,) [s]."""
 
     reduce_s: Floats
     """Reducing all gradients of the stage once."""

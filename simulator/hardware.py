@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peaks:
-    """Dense datasheet rates of one GPU; 0 where it has no such unit. [FLOP/s]."""
+    """Dense datasheet rates of one GPU; 0 where it has no such unit [FLOP/s]."""
 
     fp32: float
     tf32: float

@@ -30,7 +30,7 @@ WGRAD: Final = 0.94
 
 
 def peak(peaks: Peaks, kind: str) -> float:
-    """Return the dense peak of a matmul type, or of the nearest wider one. [FLOP/s]."""
+    """Return the dense peak of a matmul type, or of the nearest wider one [FLOP/s]."""
     rate: float = getattr(peaks, kind)
     fallback = {"bf16": "fp16", "fp8": "bf16", "tf32": "fp32"}
     return rate if rate > 0 or kind not in fallback else peak(peaks, fallback[kind])

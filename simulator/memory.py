@@ -14,7 +14,7 @@ from plan3d.simulator.stage_params import StageParams, stage_params, sync_ranks
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StageState:
-    """What a stage holds whatever the micro-batch. Columns of shape (n,). [bytes]."""
+    """What a stage holds whatever the micro-batch. Columns of shape (n,) [bytes]."""
 
     parameters_bytes: Floats
     gradients_bytes: Floats
@@ -73,7 +73,7 @@ def _gathered_bytes(context: Context, table: LayoutTable, params: StageParams) -
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MemoryTerms:
-    """Additive terms by the field names of `result.Memory`, and whose they are. [bytes]."""
+    """Additive terms by the field names of `result.Memory`, and whose they are [bytes]."""
 
     terms: dict[str, Floats]
     total_bytes: Floats
@@ -120,7 +120,7 @@ def place_params(context: Context, table: LayoutTable, place: Place) -> StagePar
 
 
 def _layers(stages: StageLayers, place: Place) -> Floats:
-    """Return the layers of the stage at a place. [1]."""
+    """Return the layers of the stage at a place [1]."""
     return stages.last if place.last and not place.first else stages.fullest
 
 

@@ -64,7 +64,7 @@ def last_stage_layers(layers: Numeric, pp: Numeric, vpp: Numeric) -> Numeric:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StageLayers:
-    """Layers of the stages that matter. Columns of shape (n,). [1]."""
+    """Layers of the stages that matter. Columns of shape (n,) [1]."""
 
     fullest: Floats
     last: Floats

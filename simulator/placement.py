@@ -9,7 +9,7 @@ from plan3d.simulator.numeric import Numeric
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Ranks that communicate. Scalars or columns of shape (layouts,). [ranks]."""
+    """Ranks that communicate. Scalars or columns of shape (layouts,) [ranks]."""
 
     size: Numeric
     """All members."""
@@ -18,7 +18,7 @@ class Group:
 
     @property
     def nodes(self) -> Numeric:
-        """Nodes that the group touches. [nodes]."""
+        """Nodes that the group touches [nodes]."""
         return self.size / self.local
 
 

@@ -10,7 +10,7 @@ from plan3d.simulator.numeric import Bools, Floats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTime:
-    """Where one optimizer step goes. The terms do not overlap: they add up to the step. [s]."""
+    """Where one optimizer step goes. The terms do not overlap: they add up to the step [s]."""
 
     matmul_s: float
     """Matrix products of the blocks, forward and backward."""
@@ -41,13 +41,13 @@ class StepTime:
 
     @property
     def total_s(self) -> float:
-        """The whole step. [s]."""
+        """The whole step [s]."""
         return float(sum(getattr(self, f.name) for f in fields(self)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkTime:
-    """How long each kind of communication keeps its links busy, hidden or not. [s]."""
+    """How long each kind of communication keeps its links busy, hidden or not [s]."""
 
     tp_link_s: float
     cp_link_s: float
@@ -58,7 +58,7 @@ class LinkTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What fills one GPU of the fullest stage at its peak. The terms add up. [bytes]."""
+    """What fills one GPU of the fullest stage at its peak. The terms add up [bytes]."""
 
     parameters_bytes: float
     gradients_bytes: float
@@ -78,7 +78,7 @@ class Memory:
 
     @property
     def total_bytes(self) -> float:
-        """The peak. [bytes]."""
+        """The peak [bytes]."""
         return float(sum(getattr(self, f.name) for f in fields(self)))
 
 
@@ -104,12 +104,12 @@ class Estimate:
 
     @property
     def step_time_s(self) -> float:
-        """The whole step. [s]."""
+        """The whole step [s]."""
         return self.time.total_s
 
     @property
     def memory_bytes(self) -> float:
-        """Peak of the fullest stage. [bytes]."""
+        """Peak of the fullest stage [bytes]."""
         return self.memory.total_bytes
 
     @property
@@ -119,17 +119,17 @@ class Estimate:
 
     @property
     def mfu(self) -> float:
-        """Model FLOP/s over the dense peak of the matmul type. [1]."""
+        """Model FLOP/s over the dense peak of the matmul type [1]."""
         return self.model_flop / (self.step_time_s * self.gpus * self.peak_flop_per_s)
 
     @property
     def hfu(self) -> float:
-        """As `mfu`, recomputation counted. [1]."""
+        """As `mfu`, recomputation counted [1]."""
         return self.hardware_flop / (self.step_time_s * self.gpus * self.peak_flop_per_s)
 
     @property
     def tokens_per_s_per_gpu(self) -> float:
-        """Throughput of one GPU. [1/s]."""
+        """Throughput of one GPU [1/s]."""
         return self.tokens / (self.step_time_s * self.gpus)
 
 
@@ -159,12 +159,12 @@ class EstimateTable:
 
     @property
     def step_time_s(self) -> Floats:
-        """The whole step, per layout. [s]."""
+        """The whole step, per layout [s]."""
         return _total(self.time, self.TIME)
 
     @property
     def memory_bytes(self) -> Floats:
-        """Peak of the fullest stage, per layout. [bytes]."""
+        """Peak of the fullest stage, per layout [bytes]."""
         return _total(self.memory, self.MEMORY)
 
     @property

@@ -14,7 +14,7 @@ from plan3d.simulator.software import Software
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StageParams:
-    """Parameters of one stage on one GPU, before ZeRO. Columns of shape (n,). [1]."""
+    """Parameters of one stage on one GPU, before ZeRO. Columns of shape (n,) [1]."""
 
     blocks: Floats
     """Of the blocks, replicated over dp and cp."""
@@ -98,6 +98,6 @@ def _moe_layers(model: ModelSpec, layers: Numeric, *, first: bool) -> Numeric:
 
 
 def sync_ranks(table: LayoutTable) -> tuple[Floats, Floats]:
-    """Return over how many ranks block and expert parameters are replicated. [ranks]."""
+    """Return over how many ranks block and expert parameters are replicated [ranks]."""
     everyone = table.dp * table.cp
     return everyone, everyone * table.tp / (table.ep * table.etp)

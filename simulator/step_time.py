@@ -22,7 +22,7 @@ BLOCK_LINKS = ("tp_link_s", "cp_link_s", "ep_link_s")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BlockCosts:
-    """One micro-batch through one block and through the ends. Columns of shape (n,). [s]."""
+    """One micro-batch through one block and through the ends. Columns of shape (n,) [s]."""
 
     terms: dict[str, Floats]
     """Forward and backward together, by `BLOCK_TERMS` and `BLOCK_LINKS`."""
@@ -66,7 +66,7 @@ class BlockCosts:
 
 
 def _selective_s(software: Software, forward: Pass) -> Floats:
-    """Return the part of a forward pass that selective recomputation replays. [s]."""
+    """Return the part of a forward pass that selective recomputation replays [s]."""
     return (
         software.selective_attention * forward.attention_s
         + software.selective_matmul * forward.matmul_s
@@ -76,7 +76,7 @@ def _selective_s(software: Software, forward: Pass) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SyncCosts:
-    """What a step costs whatever the micro-batch. Columns of shape (n,). [s]."""
+    """What a step costs whatever the micro-batch. Columns of shape (n,) [s]."""
 
     reduce_s: Floats
     gather_s: Floats
@@ -144,7 +144,7 @@ def step_time(
 def _slowest(
     table: LayoutTable, layers: float, stages: StageLayers, layer_s: Floats, block: BlockCosts
 ) -> tuple[Floats, Floats]:
-    """Return one micro-batch's time in the slowest stage, and in all stages together. [s]."""
+    """Return one micro-batch's time in the slowest stage, and in all stages together [s]."""
     ends = block.first_s + block.last_s
     body = stages.fullest * layer_s
     last = stages.last * layer_s + block.last_s
@@ -204,7 +204,7 @@ def _replica_s(
 def _overhead_s(
     context: Context, table: LayoutTable, time: dict[str, Floats], links: dict[str, Floats]
 ) -> Floats:
-    """Return what is fixed per step, lost to stragglers, and to computing beside NCCL. [s]."""
+    """Return what is fixed per step, lost to stragglers, and to computing beside NCCL [s]."""
     software = context.software
     nodes = np.maximum(
         table.tp * table.pp * table.dp * table.cp / context.cluster.gpus_per_node, 1.0

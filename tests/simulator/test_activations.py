@@ -1,0 +1,129 @@
+"""Activations of one block against the closed forms of Korthikanti et al. (arXiv:2205.05198)."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plan3d.simulator.activations import BlockActivations, block_activations
+from plan3d.simulator.block import Context
+from plan3d.simulator.layout import Layout
+from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.workload import PRECISIONS, Workload
+from tests.simulator.jobs import BUSY, DGX, LATENT, LLAMA, MIXTURE, MODELS, PLAIN, WORK, one
+
+FLASH = replace(PLAIN, attention=("flash2",))
+
+
+def gpt_22b(seq: int) -> Context:
+    model = ModelSpec(
+        layers=48, hidden=6144, heads=64, kv_heads=64, head_dim=96, ffn=4 * 6144, vocab=51200
+    )
+    work = Workload(seq=seq, global_batch=4, precision=PRECISIONS["fp16"], dropout=True)
+    return Context(model=model, work=work, cluster=DGX, software=PLAIN)
+
+
+@given(
+    t=st.sampled_from([1, 2, 8]), b=st.integers(1, 8), s=st.sampled_from([1024, 2048, 8192]),
+    sp=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_closed_forms(t: int, b: int, s: int, sp: bool) -> None:
+    """Equations 2 and 4 of the paper, selective recompute and full recompute."""
+    found = block_activations(gpt_22b(s), one(Layout(tp=t, micro_batch=b, sp=int(sp))))
+    h, a = 6144, 64
+    sbh = s * b * h
+    scores = 5 * a * s / (h * t)
+    rest = 34 / t if sp else 10 + 24 / t
+    assert found.whole_bytes[0] == pytest.approx(sbh * (rest + scores))
+    assert found.selective_bytes[0] == pytest.approx(sbh * rest)
+    assert found.input_bytes[0] == pytest.approx(2 * sbh / (t if sp else 1))
+
+
+def per_token(model: ModelSpec, layout: Layout, context: Context | None = None) -> float:
+    """Bytes per token that a block without dropout and with flash attention keeps."""
+    context = context or Context(model=model, work=WORK, cluster=DGX, software=FLASH)
+    found = block_activations(replace(context, model=model), one(layout))
+    return float(found.whole_bytes[0]) / WORK.seq
+
+
+def test_flash_keeps_a_log_sum_exp_per_head() -> None:
+    """GPT without dropout, by hand: 2 norms, 4 operands, the MLP's two; heads * 4 bytes."""
+    h, a = 512, 8
+    norms_and_inputs, attention, mlp = 4 * 2 * h, 4 * 2 * h, 2 * 2 * 4 * h
+    assert per_token(MODELS["gpt"], Layout()) == norms_and_inputs + attention + mlp + 4 * a
+
+
+LLAMA_BYTES = 4 * 2 * 1024 + 2 * (2 * 1024 + 2 * 4 * 64) + 3 * 2 * 2816 + 4 * 16
+"""Norms and inputs; queries, output, keys and values; gate, up and their product; lse."""
+
+
+def test_a_gated_block_by_hand() -> None:
+    assert per_token(LLAMA, Layout()) == LLAMA_BYTES
+
+
+def test_key_value_heads_are_not_cut_below_one() -> None:
+    """At tp = 8 each rank has one of the four key-value heads, and a whole norm input."""
+    expected = 4 * 2 * 1024 + 2 * (2 * 1024 / 8 + 2 * 64) + 3 * 2 * 2816 / 8 + 4 * 16 / 8
+    assert per_token(LLAMA, Layout(tp=8)) == expected
+
+
+def test_context_parallelism_divides_everything() -> None:
+    assert per_token(LLAMA, Layout(cp=4)) == LLAMA_BYTES / 4
+
+
+def test_norms_in_32_bit_keep_a_copy() -> None:
+    context = Context(
+        model=LLAMA, work=WORK, cluster=DGX, software=replace(FLASH, fp32_norms=True)
+    )
+    assert per_token(LLAMA, Layout(), context) == LLAMA_BYTES + 2 * 4 * 1024
+
+
+def test_gathered_inputs_may_be_kept() -> None:
+    """With sequence parallelism, the inputs of two column-parallel layers are whole again."""
+    context = Context(model=LLAMA, work=WORK, cluster=DGX, software=FLASH)
+    keeps = replace(context, software=replace(FLASH, keeps_gathered=True))
+    layout = Layout(tp=4, sp=1)
+    more = per_token(LLAMA, layout, keeps) - per_token(LLAMA, layout, context)
+    assert more == 2 * 2 * 1024 * (1 - 1 / 4)
+
+
+def test_unfused_activations_keep_more() -> None:
+    """The activation function's own output, and turned queries and keys."""
+    context = Context(
+        model=LLAMA, work=WORK, cluster=DGX, software=replace(FLASH, fused_activations=False)
+    )
+    assert per_token(LLAMA, Layout(), context) - LLAMA_BYTES == 2 * 2816 + 2 * (16 + 4) * 64
+
+
+def test_a_parallel_residual_shares_its_input() -> None:
+    saved = LLAMA_BYTES - per_token(replace(LLAMA, parallel_residual=True), Layout())
+    assert saved == 2 * 1024
+
+
+def test_the_heavier_kind_of_a_mixture_counts() -> None:
+    """Two routed experts and the shared one by hand; 8 bytes per token and expert to route."""
+    h, dense = 1024, 3 * 2 * 2816
+    routed = 2 * (2 * 2 * h + 3 * 2 * 1408)
+    shared = 3 * 2 * 512
+    assert per_token(MIXTURE, Layout()) == LLAMA_BYTES - dense + routed + shared + 8 * 8
+    assert MIXTURE.experts is not None
+    light = replace(MIXTURE, experts=replace(MIXTURE.experts, top_k=1, ffn=8, shared_ffn=0))
+    assert per_token(light, Layout()) == LLAMA_BYTES  # the dense layers are the heavier ones
+
+
+def test_latent_attention_by_hand() -> None:
+    """Queries and keys of 96, values of 64 for 16 heads; ranks 384 and 128 twice, 32 rotary."""
+    model = replace(LATENT, experts=None, kv_heads=16)
+    attention = 2 * (2 * 16 * (96 + 64) + 2 * (384 + 128) + 32)
+    assert per_token(model, Layout()) == 4 * 2 * 1024 + attention + 3 * 2 * 2816 + 4 * 16
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("software", [PLAIN, FLASH, BUSY], ids=lambda s: s.name)
+@pytest.mark.parametrize("layout", [Layout(), Layout(tp=8, sp=1), Layout(tp=4, cp=2)])
+def test_more_recompute_keeps_less(model: ModelSpec, software: object, layout: Layout) -> None:
+    context = replace(gpt_22b(2048), model=model, software=software)  # type: ignore[arg-type]
+    found: BlockActivations = block_activations(context, one(layout))
+    assert found.whole_bytes >= found.selective_bytes >= found.input_bytes

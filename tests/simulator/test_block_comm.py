@@ -1,0 +1,118 @@
+"""Communication of a block, by hand on wires of a few hundred bytes per second."""
+
+from dataclasses import replace
+
+import pytest
+
+from plan3d.simulator.block_comm import BlockComms, block_comm
+from plan3d.simulator.layout import Layout
+from plan3d.simulator.model import Experts, ModelSpec
+from plan3d.simulator.workload import PRECISIONS, Workload
+from tests.simulator.jobs import GPT, LLAMA, WIRE, one
+
+PURE = PRECISIONS["bf16"]
+WORK = Workload(seq=100, global_batch=8, precision=PURE)
+STREAM = 100 * 512 * 2
+"""Bytes of the residual stream of one sequence of GPT."""
+MIXTURE = replace(GPT, experts=Experts(count=8, top_k=2, ffn=100))
+
+
+def comm(
+    layout: Layout, model: ModelSpec = GPT, *, core_s: float = 0.0, moe: bool = False,
+    gpus_per_node: int = 8,
+) -> BlockComms:  # fmt: skip
+    cluster = replace(WIRE, gpus_per_node=gpus_per_node)
+    return block_comm(model, WORK, cluster, one(layout), core_s, 2 * core_s, moe=moe)
+
+
+def test_one_gpu_sends_nothing() -> None:
+    found = comm(Layout(), MIXTURE, moe=True)
+    for one_pass in (found.forward, found.backward):
+        assert one_pass.tp_s == one_pass.cp_s == one_pass.cp_exposed_s == one_pass.ep_s == 0
+
+
+AR = 2 * 0.75 * STREAM / 400
+"""An all-reduce over four."""
+AG, RS = 0.75 * STREAM / 200, 0.75 * STREAM / 100
+
+
+@pytest.mark.parametrize(
+    ("model", "sp", "moe", "forward_s", "backward_s"),
+    [
+        pytest.param(GPT, 0, False, 2 * AR, 2 * AR, id="two all-reduces each way"),
+        pytest.param(GPT, 1, False, 2 * (AG + RS), 2 * (AG + RS) + 2 * AG, id="and gather again"),
+        pytest.param(
+            replace(GPT, parallel_residual=True), 0, False, AR, AR, id="attention beside the MLP"
+        ),
+        pytest.param(MIXTURE, 0, True, AR, AR, id="experts are whole"),
+        pytest.param(
+            replace(GPT, experts=Experts(count=8, top_k=2, ffn=100, shared_ffn=100)), 0, True,
+            2 * AR, 2 * AR, id="shared experts are cut",
+        ),
+    ],
+)  # fmt: skip
+def test_tensor_parallelism(
+    model: ModelSpec, sp: int, moe: bool, forward_s: float, backward_s: float
+) -> None:
+    found = comm(Layout(tp=4, sp=sp), model, moe=moe)
+    assert found.forward.tp_s == pytest.approx(forward_s)
+    assert found.backward.tp_s == pytest.approx(backward_s)
+
+
+def test_experts_cut_by_tensor_parallelism_reduce_too() -> None:
+    assert comm(Layout(tp=4, etp=2), MIXTURE, moe=True).forward.tp_s == pytest.approx(2 * AR)
+
+
+@pytest.mark.parametrize(
+    ("layout", "sent", "rate"),
+    [
+        pytest.param(Layout(ep=4, dp=4), 2 * STREAM * 3 / 4, 200, id="in a node: two experts each"),
+        pytest.param(Layout(ep=4, tp=4), 2 * STREAM / 4 * 3 / 4, 200, id="a quarter of the tokens"),
+        pytest.param(Layout(ep=4, dp=4, micro_batch=3), 6 * STREAM * 3 / 4, 200, id="batch"),
+        pytest.param(Layout(ep=16, dp=16), 2 * STREAM * 8 / 16, 10, id="half of it leaves"),
+    ],
+)
+def test_experts_exchange_tokens(layout: Layout, sent: float, rate: float) -> None:
+    """There and back, in forward and in backward."""
+    found = comm(layout, MIXTURE, moe=True)
+    assert found.forward.ep_s == pytest.approx(2 * sent / rate)
+    assert found.backward.ep_s == found.forward.ep_s
+    assert comm(layout, MIXTURE, moe=False).forward.ep_s == 0
+
+
+KV = 100 / 4 * 2 * 512 * 2
+"""Bytes of keys and values of a quarter of a sequence of GPT."""
+
+
+def test_a_ring_sends_keys_and_values() -> None:
+    found = comm(Layout(cp=4))
+    assert found.forward.cp_s == pytest.approx(3 * KV / 50)
+    assert found.backward.cp_s == pytest.approx(2 * 3 * KV / 50)
+    assert found.forward.cp_exposed_s == found.forward.cp_s
+
+
+def test_a_ring_over_nodes_is_slower() -> None:
+    assert comm(Layout(cp=4), gpus_per_node=1).forward.cp_s == pytest.approx(3 * KV / 5)
+
+
+@pytest.mark.parametrize(("part", "exposed"), [(0.25, 0.75), (1.0, 0.0), (5.0, 0.0)])
+def test_a_ring_hides_behind_the_block_it_has(part: float, exposed: float) -> None:
+    """The core works on four blocks, one at a time."""
+    step_s = KV / 50
+    found = comm(Layout(cp=4), core_s=4 * part * step_s)
+    assert found.forward.cp_exposed_s == pytest.approx(3 * exposed * step_s)
+    assert found.forward.cp_s == pytest.approx(3 * step_s)
+
+
+@pytest.mark.parametrize(("tp", "heads"), [(1, 4), (2, 2), (4, 1), (8, 1)])
+def test_few_key_value_heads_are_repeated(tp: int, heads: int) -> None:
+    found = comm(Layout(cp=2, tp=tp), LLAMA, gpus_per_node=16)
+    assert found.forward.cp_s == pytest.approx(50 * 2 * heads * 64 * 2 / 50)
+
+
+def test_ulysses_swaps_everything_and_hides_nothing() -> None:
+    """Queries, keys, values and outputs: four hidden sizes of a quarter sequence, 3/4 leave."""
+    found = comm(Layout(cp=4, cp_all_to_all=1), core_s=1e9)
+    expected = 100 / 4 * 4 * 512 * 2 * 3 / 4 / 200
+    assert found.forward.cp_s == pytest.approx(expected)
+    assert found.forward.cp_exposed_s == found.backward.cp_s == found.forward.cp_s
