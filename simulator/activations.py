@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plan3d.simulator.attention import UNFUSED, chosen_kernel
-from plan3d.simulator.block import Context
+from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Numeric, column

@@ -13,13 +13,11 @@ import numpy as np
 
 from plan3d.simulator import attention
 from plan3d.simulator.block_comm import BlockComm, block_comm
-from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.context import Context
 from plan3d.simulator.kernels import linear_backward_s, linear_forward_s, memory_bound_s
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Numeric, column
-from plan3d.simulator.software import Software
-from plan3d.simulator.workload import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,16 +59,6 @@ class BlockTime:
     backward: Pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What all rows of a table share."""
-
-    model: ModelSpec
-    work: Workload
-    cluster: Cluster
-    software: Software
-
-
 def block_time(context: Context, table: LayoutTable) -> BlockTime:
     """Return the mean block of a model: dense and expert layers by their share."""
     model = context.model
@@ -98,7 +86,7 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
     core_f, core_b = _attention_core(context, table)
     traffic_f, traffic_b, kernels = _elementwise(context, table, moe=moe)
     gpu = context.cluster.gpu
-    comm = block_comm(context.model, context.work, context.cluster, table, core_f, core_b, moe=moe)
+    comm = block_comm(context, table, core_f, core_b, moe=moe)
     return BlockTime(
         forward=_pass(
             context, table, comm.forward, _matmuls(context, table, linear_forward_s, moe=moe),
@@ -123,17 +111,17 @@ def _pass(
     """Hide what can be hidden, and wait for the CPU where it is the clock."""
     overlap = context.software.tp_overlap * table.tp_overlap
     exposed = comm.tp_s - np.minimum(overlap * comm.tp_s, matmul_s)
-    exposed_ep = comm.ep_s
-    busy = matmul_s + core_s + elementwise_s + exposed + comm.cp_exposed_s + exposed_ep
+    exposed = exposed + np.maximum(comm.tp_beside_s - matmul_s / 2, 0.0)
+    busy = matmul_s + core_s + elementwise_s + exposed + comm.cp_exposed_s + comm.ep_s
     columns = {
         "matmul_s": matmul_s,
         "attention_s": core_s,
         "elementwise_s": elementwise_s,
         "tp_comm_s": exposed,
         "cp_comm_s": comm.cp_exposed_s,
-        "ep_comm_s": exposed_ep,
+        "ep_comm_s": comm.ep_s,
         "dispatch_s": np.maximum(floor_s - busy, 0.0),
-        "tp_link_s": comm.tp_s,
+        "tp_link_s": comm.tp_s + comm.tp_beside_s,
         "cp_link_s": comm.cp_s,
         "ep_link_s": comm.ep_s,
     }

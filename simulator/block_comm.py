@@ -11,12 +11,12 @@ from plan3d.simulator.collectives import (
     p2p_s,
     reduce_scatter_s,
 )
+from plan3d.simulator.context import Context
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Numeric
 from plan3d.simulator.placement import place
-from plan3d.simulator.workload import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,6 +24,8 @@ class BlockComm:
     """Link time of one pass of one block. Scalars or columns [s]."""
 
     tp_s: Numeric
+    tp_beside_s: Numeric
+    """Gathering inputs again, beside a product that does not need them."""
     cp_s: Numeric
     cp_exposed_s: Numeric
     """What the ring does not hide behind attention."""
@@ -39,9 +41,7 @@ class BlockComms:
 
 
 def block_comm(
-    model: ModelSpec,
-    work: Workload,
-    cluster: Cluster,
+    context: Context,
     table: LayoutTable,
     core_forward_s: Numeric,
     core_backward_s: Numeric,
@@ -53,10 +53,12 @@ def block_comm(
     Tensor parallelism all-reduces the residual stream once after attention and once after the
     MLP, forward, and once before each, backward (Shoeybi et al., arXiv:1909.08053, section 3);
     with sequence parallelism each becomes a reduce-scatter and an all-gather, and the inputs are
-    gathered again in backward (Korthikanti et al., arXiv:2205.05198, section 4.2.2). A block
+    gathered again in backward while the gradient of the data is computed (Korthikanti et al.,
+    arXiv:2205.05198, section 4.2.2). A block
     with experts has the second pair only for shared experts, or where etp > 1 without sequence
     parallelism: else the exchange of tokens does that work.
     """
+    model, work, cluster = context.model, context.work, context.cluster
     width = work.precision.activation_bytes
     tokens = table.micro_batch * work.seq / table.cp
     size = tokens * model.hidden * width
@@ -70,14 +72,16 @@ def block_comm(
     if moe and model.experts is not None:
         whole = (table.etp > 1) & (table.sp < 1)
         pairs = 1.0 + np.where(whole | (model.experts.shared_ffn > 0), 1.0, 0.0)
-    again = np.where(table.sp > 0, pairs * gather, 0.0)
+    again = np.where((table.sp > 0) & (not context.software.keeps_gathered), pairs * gather, 0.0)
     exchange = _expert_exchange_s(model, cluster, table, tokens, width) if moe else 0.0
     ring_f, hidden_f = _context_s(model, cluster, table, tokens, width, core_forward_s, 1.0)
     ring_b, hidden_b = _context_s(model, cluster, table, tokens, width, core_backward_s, 2.0)
     return BlockComms(
-        forward=BlockComm(tp_s=pairs * pair, cp_s=ring_f, cp_exposed_s=hidden_f, ep_s=exchange),
+        forward=BlockComm(
+            tp_s=pairs * pair, tp_beside_s=0.0, cp_s=ring_f, cp_exposed_s=hidden_f, ep_s=exchange
+        ),
         backward=BlockComm(
-            tp_s=pairs * pair + again, cp_s=ring_b, cp_exposed_s=hidden_b, ep_s=exchange
+            tp_s=pairs * pair, tp_beside_s=again, cp_s=ring_b, cp_exposed_s=hidden_b, ep_s=exchange
         ),
     )
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plan3d.simulator.block import Context
 from plan3d.simulator.collectives import all_gather_s, all_reduce_s
+from plan3d.simulator.context import Context
 from plan3d.simulator.kernels import linear_backward_s, linear_forward_s, memory_bound_s
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec

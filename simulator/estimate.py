@@ -7,7 +7,8 @@ computed on the distinct combinations of a table (`unique_rows`) and gathered to
 import numpy as np
 
 from plan3d.simulator.activations import BlockActivations, block_activations
-from plan3d.simulator.block import Context, block_time
+from plan3d.simulator.block import block_time
+from plan3d.simulator.context import Context
 from plan3d.simulator.ends import end_time, loss_columns
 from plan3d.simulator.flops import model_flop_per_step
 from plan3d.simulator.gradient_sync import sync_time

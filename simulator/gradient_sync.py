@@ -25,8 +25,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plan3d.simulator.block import Context
 from plan3d.simulator.collectives import all_gather_s, all_reduce_s, p2p_s, reduce_scatter_s
+from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable, Order
 from plan3d.simulator.numeric import Floats, Numeric, column
 from plan3d.simulator.placement import Group, place

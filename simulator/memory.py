@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from plan3d.simulator.activations import BlockActivations
-from plan3d.simulator.block import Context
+from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable, Recompute
 from plan3d.simulator.numeric import Bools, Floats, Ints, Numeric, column
 from plan3d.simulator.pipeline import StageLayers, in_flight

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from plan3d.simulator.block import Context
+from plan3d.simulator.context import Context
 from plan3d.simulator.kernels import memory_bound_s
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.numeric import Numeric

@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from plan3d.simulator.block import BlockTime, Context, Pass
+from plan3d.simulator.block import BlockTime, Pass
 from plan3d.simulator.collectives import p2p_s
+from plan3d.simulator.context import Context
 from plan3d.simulator.ends import EndTime
 from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s
 from plan3d.simulator.layout import LayoutTable, Order, Recompute

@@ -15,7 +15,8 @@ def estimate(activations_gib: float = 6.0, **terms_s: float) -> Estimate:
         memory=Memory(
             **(memory | {"activations_bytes": activations_gib * GIB, "context_bytes": 2 * GIB})
         ),
-        stage=0, first_stage=Memory(**memory), model_flop=1, hardware_flop=1, capacity_bytes=10 * GIB, gpus=1,
+        stage=0, first_stage=Memory(**memory), model_flop=1, hardware_flop=1,
+        capacity_bytes=10 * GIB, gpus=1,
         peak_flop_per_s=1, tokens=1,
     )  # fmt: skip
 

@@ -121,6 +121,7 @@ MIXTURE = replace(
 )
 LATENT = replace(
     MIXTURE,
+    kv_heads=16,
     latent=LatentAttention(q_rank=384, kv_rank=128, nope_dim=64, rope_dim=32, v_dim=64),
 )
 MODELS = {"gpt": GPT, "llama": LLAMA, "mixture": MIXTURE, "latent": LATENT}

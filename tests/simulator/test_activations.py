@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plan3d.simulator.activations import BlockActivations, block_activations
-from plan3d.simulator.block import Context
+from plan3d.simulator.context import Context
 from plan3d.simulator.layout import Layout
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.workload import PRECISIONS, Workload
@@ -115,7 +115,7 @@ def test_the_heavier_kind_of_a_mixture_counts() -> None:
 
 def test_latent_attention_by_hand() -> None:
     """Queries and keys of 96, values of 64 for 16 heads; ranks 384 and 128 twice, 32 rotary."""
-    model = replace(LATENT, experts=None, kv_heads=16)
+    model = replace(LATENT, experts=None)
     attention = 2 * (2 * 16 * (96 + 64) + 2 * (384 + 128) + 32)
     assert per_token(model, Layout()) == 4 * 2 * 1024 + attention + 3 * 2 * 2816 + 4 * 16
 

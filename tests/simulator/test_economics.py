@@ -31,7 +31,8 @@ ESTIMATE = Estimate(
     memory=replace(
         Memory(**{f.name: 0.0 for f in fields(Memory)}), parameters_bytes=40e9, margin_bytes=20e9
     ),
-    stage=0, first_stage=Memory(**{f.name: 0.0 for f in fields(Memory)}), model_flop=6e15, hardware_flop=8e15, capacity_bytes=80e9, gpus=100,
+    stage=0, first_stage=Memory(**{f.name: 0.0 for f in fields(Memory)}),
+    model_flop=6e15, hardware_flop=8e15, capacity_bytes=80e9, gpus=100,
     peak_flop_per_s=1e14, tokens=1e6,
 )  # fmt: skip
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plan3d.simulator.block import Context
 from plan3d.simulator.collectives import all_gather_s, all_reduce_s
+from plan3d.simulator.context import Context
 from plan3d.simulator.ends import end_time, loss_columns, padded_vocab
 from plan3d.simulator.kernels import linear_backward_s, linear_forward_s
 from plan3d.simulator.layout import Layout

@@ -1,0 +1,191 @@
+"""Memory: the ZeRO paper's table, and the fullest stage by going through all of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from plan3d.simulator.activations import block_activations
+from plan3d.simulator.block import Context
+from plan3d.simulator.estimate import estimate
+from plan3d.simulator.layout import Layout, Recompute, Schedule
+from plan3d.simulator.memory import StageState, logits_bytes, stage_state
+from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.parameters import embedding_params, layer_params, position_params
+from plan3d.simulator.result import Memory
+from plan3d.simulator.stage_params import StageParams
+from plan3d.simulator.workload import OPTIMIZERS, PRECISIONS, Workload
+from tests.simulator.jobs import BUSY, DGX, GPT, LLAMA, MIXTURE, PLAIN, WORK, one
+
+CONTEXT = Context(model=GPT, work=WORK, cluster=DGX, software=PLAIN)
+
+
+def params(blocks: float, experts: float = 0.0, ends: float = 0.0, unit: float = 0.0) -> StageParams:
+    fields = {
+        "blocks": blocks, "experts": experts, "ends": ends, "largest_block": unit,
+        "largest_experts": 0.0, "tied_copy": 0.0,
+    }  # fmt: skip
+    return StageParams(**{k: np.array([v]) for k, v in fields.items()})
+
+
+def state(
+    layout: Layout, stage: StageParams, work: Workload = WORK, context: Context = CONTEXT
+) -> StageState:
+    return stage_state(replace(context, work=work), one(layout), stage)
+
+
+def total(found: StageState) -> float:
+    return float(found.parameters_bytes[0] + found.gradients_bytes[0] + found.optimizer_bytes[0])
+
+
+@pytest.mark.parametrize(("zero", "expected_gb"), [(0, 120.0), (1, 31.4), (2, 16.6), (3, 1.9)])
+def test_the_table_of_the_zero_paper(zero: int, expected_gb: float) -> None:
+    """7.5 B parameters on 64 GPUs with Adam (S. Rajbhandari et al., arXiv:1910.02054, fig. 1)."""
+    found = state(Layout(dp=64, zero=zero, shard=64 if zero else 1), params(7.5e9))
+    assert total(found) / 1e9 == pytest.approx(expected_gb, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("precision", "optimizer", "expected"),
+    [
+        ("bf16", "adam", (2, 2, 12)),
+        ("bf16", "sgd", (2, 2, 4)),
+        ("bf16", "adam8bit", (2, 2, 6)),
+        ("bf16-pure", "adam", (2, 2, 4)),
+        ("fp32", "adam", (4, 4, 8)),
+        ("fp32", "momentum", (4, 4, 4)),
+    ],
+)
+def test_bytes_per_parameter(
+    precision: str, optimizer: str, expected: tuple[int, int, int]
+) -> None:
+    work = replace(WORK, precision=PRECISIONS[precision], optimizer=OPTIMIZERS[optimizer])
+    found = state(Layout(), params(1.0), work)
+    parts = found.parameters_bytes, found.gradients_bytes, found.optimizer_bytes
+    assert tuple(p[0] for p in parts) == expected
+
+
+def test_the_framework_may_accumulate_in_32_bit() -> None:
+    software = replace(PLAIN, gradient_bytes=4.0)
+    context = replace(CONTEXT, software=software)
+    assert state(Layout(), params(1.0), context=context).gradients_bytes[0] == 4
+    pure = replace(WORK, precision=PRECISIONS["bf16-pure"])
+    assert state(Layout(), params(1.0), pure, context).gradients_bytes[0] == 2
+
+
+def test_hybrid_sharding_shards_in_its_group() -> None:
+    assert total(state(Layout(dp=64, zero=3, shard=8), params(800.0))) == 16 * 100
+
+
+def test_experts_shard_over_the_ranks_that_share_them() -> None:
+    """16 replicas, but each expert has only 4."""
+    layout = Layout(dp=16, ep=4, zero=3, shard=16)
+    assert total(state(layout, params(1600.0, experts=400.0))) == 16 * (100 + 100)
+
+
+def test_offloaded_states_leave() -> None:
+    found = state(Layout(dp=4, zero=1, shard=4, offload=0.75), params(400.0))
+    assert found.optimizer_bytes[0] == 12 * 100 / 4
+
+
+def test_zero_3_gathers_two_units_and_a_gradient() -> None:
+    """A block and the larger of block and ends, 2 bytes a weight; 2 bytes a reduced gradient."""
+    stage = params(400.0, ends=70.0, unit=50.0)
+    found = state(Layout(dp=4, zero=3, shard=4), stage)
+    assert found.gathered_bytes[0] == 2 * (50 + 70) + 2 * 70
+    assert state(Layout(dp=4, zero=2, shard=4), stage).gathered_bytes[0] == 0
+
+
+def test_logits_by_hand() -> None:
+    found = logits_bytes(CONTEXT, one(Layout(micro_batch=2, cp=4)), 125.0)
+    assert found == 2 * 1024 / 4 * 125 * 4
+
+
+def by_going_through(model: ModelSpec, layout: Layout) -> tuple[float, int]:
+    """Peak and number of the fullest stage of a GPT, written down for one stage after another."""
+    table = one(layout)
+    act = block_activations(replace(CONTEXT, model=model), table)
+    keeps = {
+        Recompute.NONE: act.whole_bytes[0],
+        Recompute.SELECTIVE: act.selective_bytes[0],
+        Recompute.FULL: act.input_bytes[0],
+    }[layout.recompute]
+    p, v, m = layout.pp, layout.vpp, WORK.global_batch // (layout.dp * layout.micro_batch)
+    layer = layer_params(model, moe=False)
+    found = []
+    for i in range(p):
+        flying = {
+            Schedule.GPIPE: float(m),
+            Schedule.ONE_F_ONE_B: float(min(m, p - i)),
+            Schedule.INTERLEAVED: min(m, (2 * (p - i - 1) + (v - 1) * p + 1) / v),
+        }[layout.schedule]
+        layers = model.layers // p
+        held = layers * (layer.tensor / layout.tp + layer.replicated)
+        used = flying * layers * keeps
+        if i == 0:
+            held += embedding_params(model) / layout.tp + position_params(model)
+        if i == p - 1:
+            # A stage of its own has its copy of the tied embedding, or the head.
+            copy = embedding_params(model) if p > 1 or not model.tied else 0
+            held += copy / layout.tp + (2 if model.norm == "layernorm" else 1) * model.hidden
+            used += layout.micro_batch * WORK.seq * (model.vocab / layout.tp) * 4
+        if layout.recompute == Recompute.FULL:
+            used += act.whole_bytes[0]
+        states = 16 if not layout.zero else 4 + 12 / layout.shard
+        found.append(float(states * held + used))
+    return max(found), int(np.argmax(found))
+
+
+PLACES = [
+    Layout(),
+    Layout(tp=2, pp=4),
+    Layout(pp=4, micro_batch=4, tp=8, sp=1),
+    Layout(pp=4, schedule=Schedule.GPIPE, recompute=Recompute.FULL),
+    Layout(pp=2, vpp=2, schedule=Schedule.INTERLEAVED, recompute=Recompute.SELECTIVE),
+    Layout(pp=4, vpp=4, schedule=Schedule.INTERLEAVED),
+    Layout(pp=4, dp=8, zero=1, shard=8),
+    Layout(pp=4, dp=64, recompute=Recompute.FULL),
+]
+
+
+@pytest.mark.parametrize("layout", PLACES, ids=str)
+@pytest.mark.parametrize("vocab", [1000, 128000])
+@pytest.mark.parametrize("model", [GPT, LLAMA], ids=["gpt", "llama"])
+def test_the_fullest_stage(model: ModelSpec, vocab: int, layout: Layout) -> None:
+    """With a large vocabulary it is the last one, that has the logits."""
+    if model.layers % (layout.pp * layout.vpp):
+        pytest.skip("uneven stages")
+    model = replace(model, vocab=vocab)
+    found = estimate(model, WORK, replace(DGX, gpu=replace(DGX.gpu, context_bytes=0.0)), PLAIN, layout)
+    peak, stage = by_going_through(model, layout)
+    assert found.memory_bytes == pytest.approx(peak)
+    assert found.stage == stage
+
+
+def test_the_second_stage_of_a_mixture_is_the_fullest() -> None:
+    """Half of the first stage's layers have no experts: the second has the experts of four."""
+    found = estimate(MIXTURE, WORK, DGX, PLAIN, Layout(pp=4, recompute=Recompute.FULL))
+    assert found.stage == 1
+
+
+def memory(layout: Layout, software: str = "busy") -> Memory:
+    chosen = {"busy": BUSY, "plain": PLAIN}[software]
+    return estimate(GPT, WORK, DGX, chosen, layout).memory
+
+
+def test_recomputing_some_blocks_keeps_the_others() -> None:
+    """3 of 12 layers: their inputs, and the whole of nine; one block is replayed at a time."""
+    some = memory(Layout(recompute=Recompute.BLOCK, recompute_layers=3))
+    none, full = memory(Layout()), memory(Layout(recompute=Recompute.FULL))
+    mixed = 0.75 * none.activations_bytes + 0.25 * full.activations_bytes
+    assert some.activations_bytes == pytest.approx(mixed)
+    assert some.transient_bytes == full.transient_bytes == none.activations_bytes / 12
+
+
+def test_the_rest() -> None:
+    """A margin of 3 % on what the allocator holds, buckets where there are replicas, context."""
+    alone, four = memory(Layout()), memory(Layout(dp=4))
+    assert (alone.buckets_bytes, four.buckets_bytes) == (0, 2e8)
+    held = four.total_bytes - four.context_bytes - four.margin_bytes
+    assert four.margin_bytes == pytest.approx(0.03 * held)
+    assert four.context_bytes == 1.5e9
