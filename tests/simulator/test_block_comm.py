@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from plan3d.simulator.block_comm import BlockComms, block_comm
+from plan3d.simulator.context import Context
 from plan3d.simulator.layout import Layout
 from plan3d.simulator.model import Experts, ModelSpec
 from plan3d.simulator.workload import PRECISIONS, Workload
-from tests.simulator.jobs import GPT, LLAMA, WIRE, one
+from tests.simulator.jobs import GPT, LLAMA, PLAIN, WIRE, one
 
 PURE = PRECISIONS["bf16"]
 WORK = Workload(seq=100, global_batch=8, precision=PURE)
@@ -22,13 +23,15 @@ def comm(
     gpus_per_node: int = 8,
 ) -> BlockComms:  # fmt: skip
     cluster = replace(WIRE, gpus_per_node=gpus_per_node)
-    return block_comm(model, WORK, cluster, one(layout), core_s, 2 * core_s, moe=moe)
+    context = Context(model=model, work=WORK, cluster=cluster, software=PLAIN)
+    return block_comm(context, one(layout), core_s, 2 * core_s, moe=moe)
 
 
 def test_one_gpu_sends_nothing() -> None:
     found = comm(Layout(), MIXTURE, moe=True)
     for one_pass in (found.forward, found.backward):
-        assert one_pass.tp_s == one_pass.cp_s == one_pass.cp_exposed_s == one_pass.ep_s == 0
+        assert one_pass.tp_s == one_pass.tp_beside_s == one_pass.ep_s == 0
+        assert one_pass.cp_s == one_pass.cp_exposed_s == 0
 
 
 AR = 2 * 0.75 * STREAM / 400
@@ -37,30 +40,44 @@ AG, RS = 0.75 * STREAM / 200, 0.75 * STREAM / 100
 
 
 @pytest.mark.parametrize(
-    ("model", "sp", "moe", "forward_s", "backward_s"),
+    ("model", "sp", "moe", "each_s", "beside_s"),
     [
-        pytest.param(GPT, 0, False, 2 * AR, 2 * AR, id="two all-reduces each way"),
-        pytest.param(GPT, 1, False, 2 * (AG + RS), 2 * (AG + RS) + 2 * AG, id="and gather again"),
+        pytest.param(GPT, 0, False, 2 * AR, 0, id="two all-reduces each way"),
+        pytest.param(GPT, 1, False, 2 * (AG + RS), 2 * AG, id="and gather again"),
         pytest.param(
-            replace(GPT, parallel_residual=True), 0, False, AR, AR, id="attention beside the MLP"
+            replace(GPT, parallel_residual=True), 0, False, AR, 0, id="attention beside the MLP"
         ),
-        pytest.param(MIXTURE, 0, True, AR, AR, id="experts are whole"),
+        pytest.param(MIXTURE, 0, True, AR, 0, id="experts are whole"),
         pytest.param(
             replace(GPT, experts=Experts(count=8, top_k=2, ffn=100, shared_ffn=100)), 0, True,
-            2 * AR, 2 * AR, id="shared experts are cut",
+            2 * AR, 0, id="shared experts are cut",
         ),
     ],
 )  # fmt: skip
 def test_tensor_parallelism(
-    model: ModelSpec, sp: int, moe: bool, forward_s: float, backward_s: float
+    model: ModelSpec, sp: int, moe: bool, each_s: float, beside_s: float
 ) -> None:
     found = comm(Layout(tp=4, sp=sp), model, moe=moe)
-    assert found.forward.tp_s == pytest.approx(forward_s)
-    assert found.backward.tp_s == pytest.approx(backward_s)
+    assert found.forward.tp_s == found.backward.tp_s == pytest.approx(each_s)
+    assert found.forward.tp_beside_s == 0
+    assert found.backward.tp_beside_s == pytest.approx(beside_s)
 
 
 def test_experts_cut_by_tensor_parallelism_reduce_too() -> None:
     assert comm(Layout(tp=4, etp=2), MIXTURE, moe=True).forward.tp_s == pytest.approx(2 * AR)
+
+
+def test_experts_cut_by_tensor_parallelism_gather_what_they_received() -> None:
+    """With sequence parallelism: a quarter of the tokens twice over; pairs share an expert."""
+    found = comm(Layout(tp=4, etp=2, ep=2, sp=1), MIXTURE, moe=True).forward
+    assert found.tp_s == pytest.approx(AG + RS)
+    sent = 2 * STREAM / 4
+    shared = 2 * sent / 2
+    exchange, pair = 2 * (sent / 2 / 200), shared / 200 + shared / 100
+    assert found.ep_s == pytest.approx(exchange + pair)
+    assert comm(Layout(tp=4, etp=2, ep=2), MIXTURE, moe=True).forward.ep_s == pytest.approx(
+        2 * exchange
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from plan3d.simulator.block import Context
+from plan3d.simulator.context import Context
 from plan3d.simulator.layout import Layout
 from plan3d.simulator.optimizer_step import offload_s, optimizer_s, own_params
 from plan3d.simulator.workload import OPTIMIZERS, PRECISIONS

@@ -1,0 +1,128 @@
+"""Data parallelism by hand: 100 parameters, 2 bytes each, on wires of a few hundred bytes/s."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from plan3d.simulator.context import Context
+from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s, sync_time
+from plan3d.simulator.layout import Layout, Order
+from plan3d.simulator.software import Software
+from plan3d.simulator.workload import GradientSync
+from tests.simulator.jobs import GPT, PLAIN, WIRE, WORK, one
+from tests.simulator.test_memory import params
+
+DENSE = params(60.0, ends=40.0, unit=10.0)
+NO_SYNC = GradientSync()
+
+
+def sync(
+    layout: Layout, stage: object = DENSE, *, how: GradientSync = NO_SYNC,
+    software: Software = PLAIN, tied: float = 0.0, p2p: float = 0.25,
+) -> SyncTime:  # fmt: skip
+    cluster = replace(WIRE, network=replace(WIRE.network, p2p_efficiency=p2p))
+    context = Context(
+        model=GPT, work=replace(WORK, sync=how), cluster=cluster, software=software
+    )  # fmt: skip
+    return sync_time(context, one(layout), stage, np.array([tied]))  # type: ignore[arg-type]
+
+
+def terms(found: SyncTime) -> dict[str, float]:
+    """Terms that are not 0."""
+    values = {name: float(getattr(found, name)[0]) for name in SyncTime.__dataclass_fields__}
+    return {name: value for name, value in values.items() if value}
+
+
+AR, RS, AG = 2 * 150 / 400, 150 / 100, 150 / 200
+"""Of 200 bytes on four ranks of a node."""
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected"),
+    [
+        pytest.param(Layout(), {}, id="alone"),
+        pytest.param(Layout(dp=4), {"reduce_s": AR}, id="all-reduce"),
+        pytest.param(Layout(dp=2, cp=2), {"reduce_s": AR}, id="context-parallel ranks are replicas"),
+        pytest.param(
+            Layout(dp=4, zero=1, shard=4), {"reduce_s": RS, "gather_s": AG}, id="two halves"
+        ),
+        pytest.param(
+            Layout(dp=4, zero=3, shard=4),
+            {"reduce_s": RS, "gather_s": AG, "block_reduce_s": RS / 10, "block_gather_s": AG / 10},
+            id="and a block of 10 at a time",
+        ),
+        pytest.param(
+            Layout(dp=8, zero=1, shard=4),
+            {"reduce_s": RS, "gather_s": AG, "replicate_s": 2 * 50 / 2 / 400},
+            id="hybrid: a quarter is all-reduced between two",
+        ),
+        pytest.param(Layout(dp=4, tp=8), {"reduce_s": 300 / 10}, id="one rank in each node"),
+        pytest.param(Layout(dp=16), {"reduce_s": 2 * 200 * 15 / 16 / 80}, id="two nodes of eight"),
+        pytest.param(Layout(dp=4, pp=4), {"reduce_s": AR}, id="pipelines spread over nodes"),
+        pytest.param(
+            Layout(dp=4, pp=4, order=Order.TP_CP_EP_PP_DP), {"reduce_s": 300 / 20},
+            id="pipelines stay in nodes",
+        ),
+    ],
+)  # fmt: skip
+def test_dense(layout: Layout, expected: dict[str, float]) -> None:
+    assert terms(sync(layout)) == pytest.approx(expected)
+
+
+def test_experts_have_fewer_copies() -> None:
+    """Of 100 expert parameters, one half is reduced between two of the four ranks."""
+    found = sync(Layout(dp=4, ep=2), params(100.0, experts=100.0))
+    assert found.reduce_s[0] == pytest.approx(AR + 2 * 100 / 400)
+    alone = sync(Layout(dp=4, ep=4), params(100.0, experts=100.0))
+    assert alone.reduce_s[0] == pytest.approx(AR)
+
+
+def test_zero_3_may_not_reach_the_whole_bandwidth() -> None:
+    found = sync(Layout(dp=4, zero=3, shard=4), software=replace(PLAIN, zero3_efficiency=0.5))
+    assert found.block_gather_s[0] == pytest.approx(2 * AG / 10)
+    assert found.gather_s[0] == pytest.approx(AG)
+
+
+def test_gradients_may_be_reduced_in_32_bit() -> None:
+    found = sync(Layout(dp=4, zero=1, shard=4), software=replace(PLAIN, reduce_bytes=4.0))
+    assert (found.reduce_s[0], found.gather_s[0]) == pytest.approx((2 * RS, AG))
+
+
+def test_a_tied_embedding_is_reduced_between_the_ends() -> None:
+    """Two ranks in different nodes."""
+    assert sync(Layout(pp=4), tied=30.0).tied_s[0] == pytest.approx(2 * 60 / 2 / 10)
+    assert sync(Layout(pp=4), tied=0.0).tied_s[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        pytest.param(GradientSync(compression=0.25), AR / 4, id="compressed"),
+        pytest.param(GradientSync(every=8), AR / 8, id="local steps"),
+        pytest.param(GradientSync(neighbours=1), AR, id="a send is never worse than all"),
+    ],
+)
+def test_rarer_and_sparser(how: GradientSync, expected: float) -> None:
+    assert sync(Layout(dp=4), how=how).reduce_s[0] == pytest.approx(expected)
+
+
+def test_neighbours_send_all_they_have() -> None:
+    """Two neighbours get 200 bytes at 20 bytes/s, against 37.5 s for all sixteen."""
+    found = sync(Layout(dp=16, tp=8), how=GradientSync(neighbours=2), p2p=1.0)
+    assert found.reduce_s[0] == pytest.approx(20)
+    assert sync(Layout(), how=GradientSync(neighbours=2)).reduce_s[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("window", "pieces", "on", "expected"),
+    [
+        pytest.param(4.0, 10.0, 1.0, 6.0, id="what exceeds the window"),
+        pytest.param(100.0, 10.0, 1.0, 1.0, id="the last piece"),
+        pytest.param(100.0, 1.0, 1.0, 10.0, id="a single piece"),
+        pytest.param(100.0, 10.0, 0.0, 10.0, id="off"),
+        pytest.param(0.0, 10.0, 1.0, 10.0, id="no window"),
+    ],
+)
+def test_exposed(window: float, pieces: float, on: float, expected: float) -> None:
+    assert exposed_once_s(10.0, window, pieces, on) == expected
