@@ -119,12 +119,12 @@ def _kept(job: Job, goal: Objective, kept: Ranked, new: Ranked, top: int) -> Ran
     if goal.front:
         both = kept.joined(new.take(front(new.score, new.memory_bytes)))
         return both.take(front(both.score, both.memory_bytes))
-    return best(kept.joined(grouped(job, new, top)), top)
+    return best(grouped(job, kept.joined(grouped(job, new, 2 * top)), 2 * top), 2 * top)
 
 
 def _plans(scan: Scan, goal: Objective, evaluate: Evaluator, top: int) -> tuple[Plan, ...]:
     """Return the plans that were kept, each with its reason."""
-    ranked = thinned(scan.ranked, top) if goal.front else scan.ranked
+    ranked = thinned(scan.ranked, top) if goal.front else best(scan.ranked, top)
     if len(ranked.score) == 0:
         return ()
     table = evaluate(ranked.layouts)

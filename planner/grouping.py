@@ -1,8 +1,7 @@
 """From many layouts to few different plans.
 
-Two layouts that agree in the primary axes (`plan3d.planner.space.PRIMARY`) and whose scores are
-within `NEAR` are one plan: no model, and few measurements, can tell them apart. The simplest of
-them is shown.
+Two layouts that cut the model alike (`ALIKE`) and whose scores are within `NEAR` are one plan: no
+model, and few measurements, can tell them apart. The simplest of them is shown.
 """
 
 from dataclasses import dataclass
@@ -11,12 +10,16 @@ from typing import Final
 import numpy as np
 
 from plan3d.planner.result import Job
-from plan3d.planner.space import PRIMARY
 from plan3d.simulator.layout import LayoutTable, Recompute, Schedule
 from plan3d.simulator.numeric import Floats, Ints
+from plan3d.simulator.unique import unique_rows
 
 NEAR: Final = 0.01
 """Scores nearer than this are a tie. [1]"""
+
+ALIKE: Final = ("tp", "pp", "ep")
+"""Axes in which layouts of one plan agree: how the model itself is cut. The others are details of
+the same plan unless they cost more than `NEAR`."""
 
 EFFORT: Final = {
     Recompute.NONE: 0.0,
@@ -75,38 +78,40 @@ def grouped(job: Job, ranked: Ranked, top: int, near: float = NEAR) -> Ranked:
     job
         Says what the software does by default.
     ranked
-        Layouts, those that agree in the primary axes together.
+        Layouts, or representatives of earlier groups.
     top
         Plans that will be kept.
     near
-        Width of a group: the scores of a combination of the primary axes are cut at its best
+        Width of a group: the scores of layouts that cut the model alike are cut at their best
         times ``(1 + near) ** i``. [1]
     """
     if len(ranked.score) == 0:
         return ranked
-    columns = np.stack([getattr(ranked.layouts, axis) for axis in PRIMARY])
-    new = np.any(np.diff(columns, axis=1, prepend=-1.0) != 0, axis=0)
-    key = np.cumsum(new) - 1
-    least = np.minimum.reduceat(ranked.score, np.flatnonzero(new))
-    # No plan beyond this can be kept: each key has one below its best * (1 + near).
-    bound = np.partition(least, top - 1)[top - 1] * (1 + near) ** 2 if len(least) > top else np.inf
-    kept = np.flatnonzero(ranked.score <= bound)
-    ranked, key = ranked.take(kept), key[kept]
+    first, key = unique_rows(*(getattr(ranked.layouts, axis) for axis in ALIKE))
+    least = _least(ranked.score, key, len(first))
     step = np.floor(np.log(ranked.score / least[key]) / np.log1p(near))
-    order = np.lexsort(
-        (ranked.memory_bytes, ranked.score, settings(job, ranked.layouts), step, key)
-    )
-    first = np.diff(key[order], prepend=-1) != 0
-    first[1:] |= np.diff(step[order]) != 0
-    starts = np.flatnonzero(first)
-    size = np.diff(np.append(starts, len(order)))
-    members = ranked.take(order[starts])
+    first, group = unique_rows(key.astype(np.float64), step)
+    size = np.bincount(group, weights=ranked.variants)
+    # A group's simplest layout may be worse than its best by `near`: keep some more groups.
+    order = np.argsort(_least(ranked.score, group, len(first)), kind="stable")[: 2 * top]
+    kept = np.flatnonzero(np.isin(group, order))
+    few, group = ranked.take(kept), group[kept]
+    order = np.lexsort((few.memory_bytes, few.score, settings(job, few.layouts), group))
+    start = np.flatnonzero(np.diff(group[order], prepend=-1) != 0)
+    found = few.take(order[start])
     return Ranked(
-        layouts=members.layouts,
-        score=members.score,
-        memory_bytes=members.memory_bytes,
-        variants=size.astype(np.int64),
+        layouts=found.layouts,
+        score=found.score,
+        memory_bytes=found.memory_bytes,
+        variants=size[group[order[start]]].astype(np.int64),
     )
+
+
+def _least(score: Floats, group: Ints, groups: int) -> Floats:
+    """Return the smallest score of each group."""
+    least = np.full(groups, np.inf)
+    np.minimum.at(least, group, score)
+    return least
 
 
 def settings(job: Job, table: LayoutTable) -> Floats:
@@ -116,6 +121,8 @@ def settings(job: Job, table: LayoutTable) -> Floats:
     ranks = table.dp * table.cp
     return np.asarray(
         table.zero
+        + 2.0 * (table.cp > 1)
+        + (table.vpp > 1)
         + 2.0 * ((table.zero > 0) & (table.shard < ranks))
         + effort[table.recompute.astype(np.int64)]
         + (table.sp != plain_sp)
