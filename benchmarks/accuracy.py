@@ -66,8 +66,9 @@ def sections(result: Validation) -> Iterator[str]:
         ),
         ("all", "", percent(result.memory.macro_mape), percent(result.memory.macro_bias), ""),
     )
-    found, n = percent(result.oom_balanced_accuracy), result.oom_n
-    yield from ("", f"Out of memory or not: balanced accuracy {found}, {n} runs.")
+    if result.oom_n:
+        found = percent(result.oom_balanced_accuracy)
+        yield from ("", f"Out of memory or not: balanced accuracy {found}, {result.oom_n} runs.")
     yield from ("", "## Ranking of layouts", "")
     yield from (
         "Sweeps of at least five layouts of one job. *tau* is Kendall's rank correlation; *regret*",

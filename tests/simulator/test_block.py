@@ -282,9 +282,9 @@ def test_gathering_again_hides_behind_half_of_the_products() -> None:
     for slower, hidden in ((1.0, True), (1e4, False)):
         node = replace(DGX.node, all_gather_bytes_per_s=230e9 / slower)
         found = block_time(replace(KORTHIKANTI, cluster=replace(DGX, node=node)), layout)
-        again = (found.backward.tp_link_s - found.forward.tp_link_s)[0]
+        again = float(found.backward.tp_link_s[0] - found.forward.tp_link_s[0])
         late = again - found.backward.matmul_s[0] / 2
-        assert (late < 0) is hidden
+        assert bool(late < 0) is hidden
         exposed = found.backward.tp_comm_s[0] - found.forward.tp_comm_s[0]
         assert exposed == pytest.approx(max(late, 0.0))
 
