@@ -24,7 +24,7 @@ SINGLE = {"gpipe": schedules.ScheduleGPipe, "one_f_one_b": schedules.Schedule1F1
 SEVERAL = {
     "interleaved": schedules.ScheduleInterleaved1F1B,
     "looped_bfs": schedules.ScheduleLoopedBFS,
-    "interleaved_zb": schedules.ScheduleInterleavedZeroBubble,
+    "zb_h1": schedules.ScheduleInterleavedZeroBubble,
     "zb_v": schedules.ScheduleZBVZeroBubble,
     "dualpipe_v": schedules.ScheduleDualPipeV,
 }
@@ -96,7 +96,7 @@ def grid() -> Iterator[Case]:
     for p in (1, 2, 3, 4, 6):
         for v in (1, 2, 3):
             for m in sorted({1, p, p + 2, 2 * p, 2 * p + 2, 3 * p}):
-                names = ("interleaved", "looped_bfs", "interleaved_zb")
+                names = ("interleaved", "looped_bfs", "zb_h1")
                 yield from ((name, p, v, m) for name in names)
 
 

@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plan3d.planner.partition import ROUNDING, Problem, Solution, evaluate
 from plan3d.planner.partition_labels import Kinds, LabelBook
@@ -39,10 +40,11 @@ from plan3d.planner.partition_windows import (
     reachable,
     room_bytes,
     setting_times,
+    window_maxima,
     window_sums,
 )
 from plan3d.simulator.errors import InputError, NothingFeasibleError
-from plan3d.simulator.numeric import Bools, Floats
+from plan3d.simulator.numeric import Bools, Floats, Ints
 
 GIB: Final = 2.0**30
 TOLERANCE: Final = 1e-10
@@ -229,20 +231,36 @@ def _open(book: LabelBook, windows: Bools) -> dict[Kinds, tuple[Ints, ...]]:
 
 def _choices(problem: Problem, book: LabelBook, sizes: Sequence[int]) -> list[int]:
     """Return the option of each layer: the fastest of each stage within its memory."""
-    devices, state = problem.devices, problem.layers.state_bytes
+    layers, devices = problem.layers, problem.devices
     choice: list[int] = []
     for stage, size in enumerate(sizes):
-        start = len(choice)
+        window = slice(len(choice), len(choice) + size)
+        rows, quick = np.arange(len(layers))[window], layers.time_s[window].argmin(axis=1)
+        flying = float(devices.in_flight[stage])
         free = devices.capacity_bytes[stage] * (1 + ROUNDING) - devices.fixed_bytes[stage]
-        room = float(free - state[start : start + size].sum())
-        choice += book.choose(start, size, room, float(devices.in_flight[stage]))
+        room = float(free - layers.state_bytes[window].sum())
+        held = flying * layers.kept_bytes[rows, quick].sum()
+        if held + layers.working_bytes[rows, quick].max() <= room:
+            choice += quick.tolist()
+        else:
+            choice += book.choose(window.start, size, room, flying)
     return choice
 
 
 def shortfall(problem: Problem) -> str:
     """Say which stage misses the memory by how much, in the partition that misses by least."""
-    longest = len(problem.layers) - len(problem.devices) + 1
+    longest = len(problem.layers) - len(problem.device_of) + 1
     missing = fewest_bytes(problem, longest) - room_bytes(problem, longest)
-    missing = np.where(reachable(problem, longest), missing, np.inf)
-    found = cheapest(np.maximum(missing, 0.0), 1e9)
-    ...
+    missing = np.where(reachable(problem, longest), np.maximum(missing, 0.0), np.inf)
+    found = cheapest(missing, 1e6)
+    sizes = () if found is None else found[0]
+    starts = np.cumsum((0, *sizes))
+    short = [float(missing[s, starts[s], n]) for s, n in enumerate(sizes)]
+    worst = int(np.argmax(short))
+    capacity = problem.devices.capacity_bytes[problem.device_of[worst]] / GIB
+    return (
+        f"no partition fits: at best, stage {worst + 1} of {len(sizes)} (layers "
+        f"{starts[worst] + 1} to {starts[worst + 1]}) misses its {capacity:,.1f} GiB by "
+        f"{short[worst] / GIB:,.2f} GiB with the least that recomputation can keep; "
+        "more stages, a larger tp, ZeRO or a smaller micro-batch would help"
+    )

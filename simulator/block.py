@@ -14,7 +14,12 @@ import numpy as np
 from plan3d.simulator import attention
 from plan3d.simulator.block_comm import BlockComm, block_comm
 from plan3d.simulator.context import Context
-from plan3d.simulator.kernels import linear_backward_s, linear_forward_s, memory_bound_s
+from plan3d.simulator.kernels import (
+    linear_backward_s,
+    linear_forward_s,
+    linear_weight_s,
+    memory_bound_s,
+)
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Numeric, column
@@ -57,6 +62,8 @@ class BlockTime:
 
     forward: Pass
     backward: Pass
+    weight_s: Floats
+    """The weight gradients in `backward`: what zero-bubble schedules put off. [s]"""
 
 
 def block_time(context: Context, table: LayoutTable) -> BlockTime:
@@ -68,6 +75,7 @@ def block_time(context: Context, table: LayoutTable) -> BlockTime:
     return BlockTime(
         forward=_weighted([(t.forward, part) for t, part in times]),
         backward=_weighted([(t.backward, part) for t, part in times]),
+        weight_s=np.sum([t.weight_s * part for t, part in times], axis=0),
     )
 
 
@@ -96,6 +104,7 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
             context, table, comm.backward, _matmuls(context, table, linear_backward_s, moe=moe),
             core_b, memory_bound_s(traffic_b, kernels, gpu), 2 * context.software.dispatch_s,
         ),
+        weight_s=column(_matmuls(context, table, linear_weight_s, moe=moe), len(table)),
     )  # fmt: skip
 
 

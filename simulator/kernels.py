@@ -105,7 +105,19 @@ def linear_backward_s(
     Parameters, shapes and units are those of `gemm_s`.
     """
     data = gemm_s(m, k, n, gpu, kind, batch=batch)
-    return data + gemm_s(k, n, m, gpu, kind, batch=batch, derate=WGRAD)
+    return data + linear_weight_s(m, n, k, gpu, kind, batch=batch)
+
+
+def linear_weight_s(
+    m: Numeric, n: Numeric, k: Numeric, gpu: Gpu, kind: str, *, batch: Numeric = 1.0
+) -> Numeric:
+    r"""Time of the gradient of a linear layer's weights, which nothing waits for [s].
+
+    .. math:: dW_{k,n} = X^T_{k,m} dY_{m,n}
+
+    Parameters, shapes and units are those of `gemm_s`.
+    """
+    return gemm_s(k, n, m, gpu, kind, batch=batch, derate=WGRAD)
 
 
 def memory_bound_s(moved_bytes: Numeric, kernels: Numeric, gpu: Gpu) -> Numeric:

@@ -29,6 +29,8 @@ class BlockCosts:
     """Forward and backward together, by `BLOCK_TERMS` and `BLOCK_LINKS`."""
     forward_s: Floats
     backward_s: Floats
+    weight_s: Floats
+    """The weight gradients in `backward_s`."""
     replay_s: Floats
     """A whole block's forward pass again."""
     selective_s: Floats
@@ -46,6 +48,7 @@ class BlockCosts:
             terms={k: getattr(forward, k) + getattr(backward, k) for k in names},
             forward_s=forward.total_s,
             backward_s=backward.total_s,
+            weight_s=block.weight_s,
             replay_s=forward.total_s,
             selective_s=_selective_s(software, forward),
             replay_links={k: getattr(forward, k) for k in BLOCK_LINKS},

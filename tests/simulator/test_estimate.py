@@ -62,7 +62,8 @@ def layouts(draw: st.DrawFn) -> Layout:
 
 
 models = st.sampled_from(sorted(MODELS))
-softwares = st.sampled_from([PLAIN, BUSY, replace(BUSY, attention=("unfused",), sharded_loss=True)])
+OTHER = replace(BUSY, attention=("unfused",), sharded_loss=True, keeps_gathered=False)
+softwares = st.sampled_from([PLAIN, BUSY, OTHER])
 JOBS = [(name, software) for name in MODELS for software in (PLAIN, BUSY)]
 jobs = pytest.mark.parametrize(
     ("name", "software"), JOBS, ids=[f"{name}-{software.name}" for name, software in JOBS]
@@ -165,6 +166,14 @@ def test_selective_recompute_repeats_the_attention_core() -> None:
     assert found.hardware_flop - found.model_flop == pytest.approx(core)
 
 
+@pytest.mark.xfail(reason="the replayed core is counted over the whole sequence, not the window")
+def test_recompute_never_does_more_than_a_forward_pass_again() -> None:
+    windowed = replace(LLAMA, window=1024)
+    work = Workload(seq=32768, global_batch=4)
+    found = estimate(windowed, work, DGX, PLAIN, Layout(recompute=Recompute.SELECTIVE))
+    assert found.hardware_flop <= 4 / 3 * found.model_flop
+
+
 # The unit of time ---------------------------------------------------------------------------
 
 
@@ -260,6 +269,18 @@ def test_a_faster_machine_never_slows_a_layout(
     assert after.memory_bytes == before.memory_bytes
 
 
+@pytest.mark.xfail(reason="products hide reductions and, half of them, gathering again: 3/2 in all")
+def test_products_hide_no_more_communication_than_they_last() -> None:
+    """On a network that is the clock, a higher peak may not help, but it does no harm."""
+    slow = replace(DGX, node=faster(DGX.node, 1 / 20, *LINKS))
+    software = replace(PLAIN, tp_overlap=1.0)
+    layout = Layout(tp=8, sp=1, micro_batch=4)
+    before, after = (
+        run(layout, "llama", software, c) for c in (slow, BETTER["peak"](slow))
+    )
+    assert after.step_time_s <= before.step_time_s
+
+
 @given(layout=layouts(), name=models, gb=st.floats(1, 80), more=st.floats(0, 80))
 @few
 def test_more_memory_never_removes_a_layout(
@@ -305,6 +326,13 @@ def test_offload_trades_memory_for_the_host_link() -> None:
     stays, leaves = run(layout), run(replace(layout, offload=1.0))
     assert leaves.memory.optimizer_bytes == 0 < stays.memory.optimizer_bytes
     assert leaves.time.offload_s > 0 == stays.time.offload_s
+
+
+@pytest.mark.xfail(reason="shares that differ by less than 1/1024 are taken for the same")
+def test_nearly_equal_shares_are_two_rows() -> None:
+    rows = [Layout(dp=4, zero=1, shard=4, offload=share) for share in (0.3, 0.3001)]
+    table = estimate_table(GPT, WORK, DGX, PLAIN, LayoutTable.of(rows))
+    assert [table.row(i) for i in range(2)] == [run(row, software=PLAIN) for row in rows]
 
 
 def test_rarer_synchronisation_is_cheaper() -> None:

@@ -1,0 +1,1 @@
+"""Pipeline schedules as data: which operations each rank runs, in which order."""
