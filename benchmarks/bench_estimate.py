@@ -18,6 +18,7 @@ from plan3d.planner import models
 from plan3d.planner.frameworks import ANY
 from plan3d.simulator.estimate import estimate_table
 from plan3d.simulator.layout import LayoutTable, Recompute, Schedule
+from plan3d.simulator.numeric import Floats
 from plan3d.simulator.workload import Workload
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -28,8 +29,8 @@ GPUS = 1024
 def layouts(rows: int, rng: np.random.Generator) -> LayoutTable:
     """Return that many layouts of 1,024 GPUs: any combination of axes, not all of them legal."""
 
-    def drawn(*choices: float) -> np.ndarray:
-        return rng.choice(np.array(choices), rows)
+    def drawn(*choices: float) -> Floats:
+        return rng.choice(np.array(choices, dtype=np.float64), rows)
 
     tp, pp, cp = drawn(1, 2, 4, 8), drawn(1, 2, 4, 8, 16, 32), drawn(1, 2)
     dp = GPUS / (tp * pp * cp)

@@ -23,19 +23,19 @@ labels of the windows that can matter: those whose fastest time is within what t
 with one option per stage allows.
 """
 
-import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plan3d.planner.partition import ROUNDING, Problem, Solution, evaluate
+from plan3d.planner.partition_bounds import Bounds, cheapest, surviving
 from plan3d.planner.partition_labels import Kinds, LabelBook
 from plan3d.planner.partition_windows import (
     even,
     fewest_bytes,
+    lowest_times,
     outside_s,
     reachable,
     room_bytes,
@@ -47,8 +47,6 @@ from plan3d.simulator.errors import InputError, NothingFeasibleError
 from plan3d.simulator.numeric import Bools, Floats, Ints
 
 GIB: Final = 2.0**30
-TOLERANCE: Final = 1e-10
-"""A better answer than this is not looked for. [1]"""
 
 
 def solve(problem: Problem) -> Solution:
@@ -89,7 +87,8 @@ def stage_times(problem: Problem) -> tuple[Floats, LabelBook]:
     known = cheapest(high, weight)
     limit_s = np.inf
     if known is not None:
-        low, limit_s = surviving(low, weight, known[1])
+        bounds = Bounds.of(problem, low)
+        low, limit_s = surviving(bounds, low, known[1]), bounds.limit_s(known[1])
         longest = low.shape[2] - 1
     beside, room = outside_s(problem, longest), room_bytes(problem, longest)
     flying = devices.in_flight[:, None, None]
@@ -102,121 +101,6 @@ def stage_times(problem: Problem) -> tuple[Floats, LabelBook]:
         time = book.fastest(kinds, room[stage, start, size], devices.in_flight[stage])
         exact[stage, start, size] = beside[stage, start, size] + time
     return exact, book
-
-
-def lowest_times(problem: Problem, longest: int) -> Floats:
-    """Return a lower bound of each window's time: fastest options, least memory (k, l, n + 1)."""
-    layers = problem.layers
-    flying = problem.devices.in_flight[problem.device_of][:, None, None]
-    least = flying * window_sums(layers.kept_bytes.min(axis=1), longest)
-    may = reachable(problem, longest) & (least <= room_bytes(problem, longest))
-    fastest = window_sums(layers.time_s.min(axis=1), longest)
-    return np.where(may, outside_s(problem, longest) + fastest, np.inf)
-
-
-def surviving(low: Floats, weight: float, within: float) -> tuple[Floats, float]:
-    r"""Return the windows that an answer of at most `within` can use, and its slowest stage.
-
-    .. math:: (m - 1) \max(c, \bar T) + B(s, i) + c + F(s + 1, i + n) \le within
-
-    with B and F the shortest sums before and after the window, and T-bar a mean stage of the
-    shortest sum. Windows longer than any that survives are cut off. Shape (k, l, n + 1) [s].
-    """
-    after = _tails(low, np.inf)
-    before = _heads(low)
-    stop = _stops(low)
-    shortest = after[0, 0]
-    total = before[:-1, : low.shape[1], None] + low
-    for chunk in range(len(low)):
-        total[chunk] += after[chunk + 1][stop]
-    slowest = np.maximum(low, shortest / len(low))
-    kept = weight * slowest + total <= within * (1 + TOLERANCE)
-    longest = int(np.flatnonzero(kept.any(axis=(0, 1))).max(initial=1))
-    limit_s = (within * (1 + TOLERANCE) - shortest) / weight if weight > 0 else np.inf
-    return np.where(kept, low, np.inf)[..., : longest + 1], limit_s
-
-
-def cheapest(times: Floats, weight: float) -> tuple[tuple[int, ...], float] | None:
-    """Return the sizes that minimise weight * maximum + sum, and that value; None if none can be.
-
-    Parameters
-    ----------
-    times
-        c(s, i, n), infinite where it cannot be. Shape (p, l, n + 1). [s]
-    weight
-        Of the slowest stage.
-    """
-    ladder = np.unique(times[np.isfinite(times)])
-    if len(ladder) == 0:
-        return None
-    best: tuple[tuple[int, ...], float] | None = None
-    waiting: list[tuple[float, int, int, float]] = []
-
-    def look(low: int, high: int) -> None:
-        """Evaluate the threshold at `high`, and bound those from `low` on by it."""
-        nonlocal best
-        tails = _tails(times, ladder[high])
-        total = float(tails[0, 0])
-        if not np.isfinite(total):
-            return
-        sizes, slowest = _walk(times, tails, ladder[high])
-        if best is None or weight * slowest + total < best[1]:
-            best = sizes, weight * slowest + total
-        # From the slowest stage of this answer up to `high`, nothing is better than it.
-        high = int(np.searchsorted(ladder, slowest)) - 1
-        if low <= high:
-            heapq.heappush(waiting, (weight * ladder[low] + total, low, high, total))
-
-    look(0, len(ladder) - 1)
-    while waiting and best is not None and waiting[0][0] < best[1] * (1 - TOLERANCE):
-        _, low, high, total = heapq.heappop(waiting)
-        middle = (low + high) // 2
-        look(low, middle)
-        if middle < high:
-            heapq.heappush(waiting, (weight * ladder[middle + 1] + total, middle + 1, high, total))
-    return best
-
-
-def _stops(times: Floats) -> NDArray[np.intp]:
-    """Return i + n of each window. Shape (l, n + 1)."""
-    return np.arange(times.shape[1])[:, None] + np.arange(times.shape[2])
-
-
-def _tails(times: Floats, threshold: float) -> Floats:
-    """Return F of every stage and first layer. Shape (p + 1, l + n + 1) [s]."""
-    stages, count, sizes = times.shape
-    stop = _stops(times)
-    tails = np.full((stages + 1, count + sizes), np.inf)
-    tails[stages, count] = 0.0
-    allowed = np.where(times <= threshold, times, np.inf)
-    for stage in reversed(range(stages)):
-        tails[stage, :count] = (allowed[stage] + tails[stage + 1][stop]).min(axis=1)
-    return tails
-
-
-def _heads(times: Floats) -> Floats:
-    """Return the shortest sums of the stages before each one. Shape (p + 1, l + n + 1) [s]."""
-    stages, count, sizes = times.shape
-    stop = _stops(times)
-    heads = np.full((stages + 1, count + sizes), np.inf)
-    heads[0, 0] = 0.0
-    for stage in range(stages):
-        np.minimum.at(heads[stage + 1], stop, heads[stage, :count, None] + times[stage])
-    return heads
-
-
-def _walk(times: Floats, tails: Floats, threshold: float) -> tuple[tuple[int, ...], float]:
-    """Return the sizes that reach F(0, 0), and their slowest stage [s]."""
-    sizes: list[int] = []
-    start, slowest = 0, 0.0
-    for stage in range(len(times)):
-        row = times[stage, start]
-        rest = tails[stage + 1, start : start + len(row)]
-        size = int(np.argmin(np.where(row <= threshold, row, np.inf) + rest))
-        slowest = max(slowest, float(row[size]))
-        sizes.append(size)
-        start += size
-    return tuple(sizes), slowest
 
 
 def _open(book: LabelBook, windows: Bools) -> dict[Kinds, tuple[Ints, ...]]:

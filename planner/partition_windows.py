@@ -116,6 +116,16 @@ def chosen(setting: Setting, size: int) -> list[int]:
     return [setting.head] * head + [setting.tail] * (size - head)
 
 
+def lowest_times(problem: Problem, longest: int) -> Floats:
+    """Return a lower bound of each window's time: fastest options, least memory (k, l, n + 1)."""
+    layers = problem.layers
+    flying = problem.devices.in_flight[problem.device_of][:, None, None]
+    least = flying * window_sums(layers.kept_bytes.min(axis=1), longest)
+    may = reachable(problem, longest) & (least <= room_bytes(problem, longest))
+    fastest = window_sums(layers.time_s.min(axis=1), longest)
+    return np.where(may, outside_s(problem, longest) + fastest, np.inf)
+
+
 def fewest_bytes(problem: Problem, longest: int) -> Floats:
     """Return the least memory for activations that a window can do with. (k, l, longest + 1).
 

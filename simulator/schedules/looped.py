@@ -61,7 +61,7 @@ def interleaved(ranks: int, micro_batches: int, chunks: int, group: int = 0) -> 
         warm = min(2 * (ranks - 1 - r) + longest, passes)
         steady = np.stack([forward[warm:], backward[: passes - warm]], axis=1).ravel()
         slots.append(np.concatenate([forward[:warm], steady, backward[passes - warm :]]))
-    return assemble(slots, loop(ranks, chunks), ranks * chunks, micro_batches)  # type: ignore[arg-type]
+    return assemble(slots, loop(ranks, chunks), ranks * chunks, micro_batches)
 
 
 def looped_bfs(ranks: int, micro_batches: int, chunks: int = 1) -> Program:
@@ -88,7 +88,7 @@ def loop(ranks: int, chunks: int) -> Ints:
 def turns(ranks: int, micro_batches: int, chunks: int, group: int = 0) -> tuple[Ints, Ints]:
     """Return the slots of all forward, and of all backward passes, in the order of a rank."""
     m, g = micro_batches, group or group_size(ranks, micro_batches)
-    if not _runs(ranks, m, g):
+    if not 0 < g <= m or not _runs(ranks, m, g):
         raise InputError(
             f"interleaved: groups of {g} of {m} micro-batches stall {ranks} ranks; a group is from"
             f" {ranks} to {m}, and the last not below {ranks}: {group_size(ranks, m)} would do"
@@ -111,7 +111,7 @@ def group_size(ranks: int, micro_batches: int) -> int:
 def _runs(ranks: int, micro_batches: int, group: int) -> bool:
     """Whether chunks can take turns in such groups."""
     rest = micro_batches % group
-    return group == micro_batches or (ranks <= group < micro_batches and rest in (0, *range(ranks, group)))
+    return group == micro_batches or (ranks <= group and (rest == 0 or rest >= ranks))
 
 
 def need_chunks(name: str, chunks: int, needed: int, others: str) -> None:

@@ -72,8 +72,14 @@ OLDEST_WEIGHT = slot(Kind.BACKWARD_WEIGHT, -1)
 """The weight gradients that have waited longest, whatever their chunk."""
 
 
-def assemble(slots: Sequence[Sequence[int]], chunks: Ints, depth: int, micro_batches: int,
-             *, last_first: bool = False) -> Program:  # fmt: skip
+def assemble(
+    slots: Sequence[Sequence[int] | Ints],
+    chunks: Ints,
+    depth: int,
+    micro_batches: int,
+    *,
+    last_first: bool = False,
+) -> Program:
     """Number the slots of every rank: each chunk takes its micro-batches in order.
 
     Slots of a micro-batch past the last are left out.

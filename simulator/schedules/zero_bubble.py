@@ -55,7 +55,7 @@ def _handcrafted(ranks: int, micro_batches: int, chunks: int, ahead: int) -> Pro
         order[late:, 2] = OLDEST_WEIGHT
         steady = order[order != _NOTHING]
         slots.append(np.concatenate([forward[:warm], steady, np.full(late, OLDEST_WEIGHT)]))
-    return assemble(slots, loop(ranks, chunks), ranks * chunks, micro_batches)  # type: ignore[arg-type]
+    return assemble(slots, loop(ranks, chunks), ranks * chunks, micro_batches)
 
 
 _NOTHING = -1
@@ -68,15 +68,15 @@ def zb_v(ranks: int, micro_batches: int, chunks: int = 2) -> Program:
     ----------
     .. [1] P. Qi et al., "Pipeline Parallelism with Controllable Memory", NeurIPS 2024, section 3.
        arXiv:2405.15362
-    .. [2] P. Qi et al., "Zero Bubble Pipeline Parallelism", ICLR 2024, section 6 . arXiv:2401.10241
+    .. [2] P. Qi et al., "Zero Bubble Pipeline Parallelism", ICLR 2024, section 6. arXiv:2401.10241
     """
     need_chunks("zb_v", chunks, 2, "zb_h1, interleaved")
     p, m = ranks, max(micro_batches, 2 * ranks - 1)
     slots = []
     for r in range(p):
-        full = m - (2 * p - 1)  # micro-batches of the steady phase, of which 2p - 1 are warm-up
         warm = [F0] * (2 * (p - r) - 1) + [F1, F0] * r + [F1, I1, W1] * (p - r)
-        steady = [F0, I0, W0, F1, I1, W1] * full + [I0, W0, F1, I1, W1] * (r and p - 1)
+        steady = [F0, I0, W0, F1, I1, W1] * (m - 2 * p + r + 1)
+        steady += [I0, W0, F1, I1, W1] * (p - 1 - r)
         cool = [I0, I1] * r + [I0, W0] * (p - r) + [W1] * r + [W0] * r
         slots.append(warm + steady + cool)
     return assemble(slots, valley(p), 2 * p, micro_batches)

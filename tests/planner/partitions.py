@@ -1,11 +1,11 @@
 """Small partition problems of whole numbers, so that sums are exact, and the oracle for them."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import combinations, product
 
 import numpy as np
 
-from plan3d.planner.partition import Assignment, Devices, Host, Layers, Problem, evaluate
+from plan3d.planner.partition import Devices, Host, Layers, Problem
 
 
 def problem(
@@ -67,16 +67,41 @@ def splits(layers: int, chunks: int) -> Iterator[tuple[int, ...]]:
         yield tuple(b - a for a, b in zip(ends, ends[1:], strict=False))
 
 
-def everything(asked: Problem) -> Iterator[Assignment]:
-    """Every assignment that fits."""
-    options = range(len(asked.layers.options))
-    for sizes in splits(len(asked.layers), len(asked.device_of)):
-        for choice in product(options, repeat=len(asked.layers)):
-            found = evaluate(asked, sizes, choice)
-            if found.fits:
-                yield found
+def shortest(asked: Problem, sizes_allowed: Container[tuple[int, ...]] | None = None) -> float:
+    """The optimum by looking at everything; infinite where nothing fits.
 
-
-def shortest(asked: Problem) -> float:
-    """The optimum by looking at everything; infinite where nothing fits."""
-    return min((found.step_time_s for found in everything(asked)), default=np.inf)
+    All choices of options are the rows of a table; the formulas are written out anew.
+    """
+    layers, devices, host = asked.layers, asked.devices, asked.host
+    count = len(layers)
+    choice = np.array(list(product(range(len(layers.options)), repeat=count)))
+    rows = np.arange(count)
+    best = np.inf
+    for sizes in splits(count, len(asked.device_of)):
+        if sizes_allowed is not None and sizes not in sizes_allowed:
+            continue
+        time_s = np.tile(devices.extra_s, (len(choice), 1))
+        memory = np.tile(devices.fixed_bytes, (len(choice), 1))
+        largest = np.zeros_like(memory)
+        used = np.zeros_like(memory)
+        start = 0
+        for device, size in zip(asked.device_of, sizes, strict=True):
+            mine = slice(start, start + size)
+            of = choice[:, mine]
+            flying = devices.in_flight[device]
+            each_s = layers.forward_s[mine] + layers.backward_s[rows[mine], of]
+            time_s[:, device] += each_s.sum(1) + asked.cut_s[start] + asked.cut_s[start + size]
+            memory[:, device] += layers.state_bytes[mine].sum()
+            memory[:, device] += flying * layers.kept_bytes[rows[mine], of].sum(1)
+            used[:, device] += flying * layers.host_bytes[rows[mine], of].sum(1)
+            working = layers.working_bytes[rows[mine], of].max(1)
+            largest[:, device] = np.maximum(largest[:, device], working)
+            start += size
+        fits = (memory + largest <= devices.capacity_bytes).all(1)
+        for node in range(0 if host is None else len(host.capacity_bytes)):
+            assert host is not None
+            fits &= used[:, host.node == node].sum(1) <= host.capacity_bytes[node]
+        chunks = asked.chunks_per_device
+        step = (asked.micro_batches - 1 / chunks) * time_s.max(1) + time_s.sum(1) / chunks
+        best = min(best, float(np.min(step[fits], initial=np.inf)))
+    return best + asked.fixed_s

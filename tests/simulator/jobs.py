@@ -11,7 +11,7 @@ from plan3d.simulator.hardware import (
     NodeFabric,
     Peaks,
 )
-from plan3d.simulator.layout import Layout, LayoutTable, Recompute, Schedule
+from plan3d.simulator.layout import Layout, LayoutTable, Order, Recompute, Schedule
 from plan3d.simulator.model import Experts, LatentAttention, ModelSpec
 from plan3d.simulator.software import Software
 from plan3d.simulator.workload import Workload
@@ -74,9 +74,7 @@ SLOW_NETWORK = Network(
     name="slow", nic_bytes_per_s=20.0, efficiency=0.5, tree_latency_s=0.0, ring_latency_s=0.0,
     p2p_latency_s=0.0, p2p_efficiency=0.25,
 )  # fmt: skip
-WIRE = Cluster(
-    name="wire", gpu=IDEAL, gpus_per_node=8, node=NO_LATENCY, network=SLOW_NETWORK
-)
+WIRE = Cluster(name="wire", gpu=IDEAL, gpus_per_node=8, node=NO_LATENCY, network=SLOW_NETWORK)
 """Bytes per second that fit in the head, no latency: 10 bytes/s per adapter to the outside."""
 
 NVSWITCH = NodeFabric(
@@ -116,9 +114,7 @@ LLAMA = ModelSpec(
     gated=True, norm="rmsnorm", positions="rotary", tied=False,
     qkv_bias=False, out_bias=False, mlp_bias=False,
 )  # fmt: skip
-MIXTURE = replace(
-    LLAMA, experts=Experts(count=8, top_k=2, ffn=1408, shared_ffn=512, dense_first=2)
-)
+MIXTURE = replace(LLAMA, experts=Experts(count=8, top_k=2, ffn=1408, shared_ffn=512, dense_first=2))
 LATENT = replace(
     MIXTURE,
     kv_heads=16,
@@ -135,7 +131,7 @@ ROWS = (
     Layout(pp=2, schedule=Schedule.GPIPE, recompute=Recompute.BLOCK, recompute_layers=2),
     Layout(dp=16, cp=2, zero=3, shard=8, micro_batch=2),
     Layout(dp=32, zero=2, shard=32, offload=0.5, dp_overlap=0),
-    Layout(tp=2, cp=4, cp_all_to_all=1, dp=2, pp=2, pp_overlap=0, order=1),
+    Layout(tp=2, cp=4, cp_all_to_all=1, dp=2, pp=2, pp_overlap=0, order=Order.TP_CP_EP_PP_DP),
     Layout(tp=4, sp=1, tp_overlap=0, pp=7, dp=4),
 )
 """One layout for each feature."""

@@ -74,9 +74,7 @@ def test_context_parallelism_divides_everything() -> None:
 
 
 def test_norms_in_32_bit_keep_a_copy() -> None:
-    context = Context(
-        model=LLAMA, work=WORK, cluster=DGX, software=replace(FLASH, fp32_norms=True)
-    )
+    context = Context(model=LLAMA, work=WORK, cluster=DGX, software=replace(FLASH, fp32_norms=True))
     assert per_token(LLAMA, Layout(), context) == LLAMA_BYTES + 2 * 4 * 1024
 
 

@@ -1,22 +1,18 @@
-"""Whole estimates: what must hold whatever the layout, machine, model and software."""
+"""Whole estimates: tables and their rows, sums and their terms, one axis at a time."""
 
-from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plan3d.simulator.estimate import estimate, estimate_table
-from plan3d.simulator.hardware import AttentionLaw, Cluster, Gpu
-from plan3d.simulator.layout import Layout, LayoutTable, Recompute, Schedule
-from plan3d.simulator.result import Estimate, EstimateTable, LinkTime, Memory, StepTime
+from plan3d.simulator.layout import Layout, LayoutTable, Recompute
+from plan3d.simulator.result import EstimateTable, LinkTime, Memory, StepTime
 from plan3d.simulator.software import Software
 from plan3d.simulator.workload import PRECISIONS, GradientSync, Workload
 from tests.simulator.jobs import (
-    A100,
     BUSY,
     DGX,
     EXPERT_ROWS,
@@ -29,52 +25,12 @@ from tests.simulator.jobs import (
     ROWS,
     WORK,
 )
+from tests.simulator.strategies import few, layouts, models, run, softwares
 
-few = settings(max_examples=25, deadline=None)
-
-
-@st.composite
-def layouts(draw: st.DrawFn) -> Layout:
-    """Layouts that leave at least one micro-batch, of any combination of features."""
-    power = st.sampled_from([1, 2, 4])
-    pp, cp, dp = draw(power), draw(power), draw(st.sampled_from([1, 2, 16]))
-    tp = draw(st.sampled_from([1, 2, 4, 8]))
-    vpp = draw(st.sampled_from([1, 2])) if pp > 1 else 1
-    plain = st.sampled_from([Schedule.GPIPE, Schedule.ONE_F_ONE_B])
-    zero = draw(st.integers(0, 3)) if dp * cp > 1 else 0
-    recompute = draw(st.sampled_from(Recompute))
-    return Layout(
-        tp=tp, pp=pp, dp=dp, cp=cp, vpp=vpp, zero=zero,
-        micro_batch=draw(power),
-        schedule=Schedule.INTERLEAVED if vpp > 1 else draw(plain),
-        shard=draw(st.sampled_from([dp * cp, max(dp * cp // 2, 1)])) if zero else 1,
-        sp=draw(st.integers(0, 1)) if tp > 1 else 0,
-        recompute=recompute,
-        recompute_layers=draw(st.integers(1, 3)) if recompute == Recompute.BLOCK else 0,
-        cp_all_to_all=draw(st.integers(0, 1)),
-        tp_overlap=draw(st.integers(0, 1)),
-        dp_overlap=draw(st.integers(0, 1)),
-        pp_overlap=draw(st.integers(0, 1)),
-        offload=draw(st.sampled_from([0.0, 0.5, 1.0])) if zero else 0.0,
-        order=draw(st.integers(0, 1)),
-        ep=draw(st.sampled_from([1, 2])), etp=draw(st.sampled_from([1, tp])),
-    )  # fmt: skip
-
-
-models = st.sampled_from(sorted(MODELS))
-OTHER = replace(BUSY, attention=("unfused",), sharded_loss=True, keeps_gathered=False)
-softwares = st.sampled_from([PLAIN, BUSY, OTHER])
 JOBS = [(name, software) for name in MODELS for software in (PLAIN, BUSY)]
 jobs = pytest.mark.parametrize(
     ("name", "software"), JOBS, ids=[f"{name}-{software.name}" for name, software in JOBS]
 )
-
-
-def run(
-    layout: Layout, name: str = "gpt", software: Software = BUSY, cluster: Cluster = DGX,
-    work: Workload = WORK,
-) -> Estimate:  # fmt: skip
-    return estimate(MODELS[name], work, cluster, software, layout)
 
 
 def test_tables_have_the_fields_of_their_rows() -> None:
@@ -174,146 +130,6 @@ def test_recompute_never_does_more_than_a_forward_pass_again() -> None:
     assert found.hardware_flop <= 4 / 3 * found.model_flop
 
 
-# The unit of time ---------------------------------------------------------------------------
-
-
-def slower_gpu(gpu: Gpu, k: float) -> Gpu:
-    peaks = replace(gpu.peaks, **{f.name: getattr(gpu.peaks, f.name) / k for f in fields(gpu.peaks)})
-    laws: dict[str, AttentionLaw] = {
-        n: replace(law, overhead_s=law.overhead_s * k) for n, law in gpu.attention.items()
-    }
-    return replace(
-        gpu, peaks=peaks, attention=laws,
-        gemm=replace(gpu.gemm, overhead_s=gpu.gemm.overhead_s * k),
-        hbm_bytes_per_s=gpu.hbm_bytes_per_s / k,
-        host_bytes_per_s=gpu.host_bytes_per_s / k,
-        elementwise_overhead_s=gpu.elementwise_overhead_s * k,
-    )  # fmt: skip
-
-
-def scaled(value: Any, k: float) -> Any:
-    """A dataclass with its rates divided and its times multiplied, told by their names."""
-    changes = {}
-    for f in fields(value):
-        old = getattr(value, f.name)
-        if f.name.endswith("_bytes_per_s"):
-            changes[f.name] = old / k
-        elif f.name.endswith(("_s", "_s_per_sqrt_byte")):
-            changes[f.name] = old * k
-    return replace(value, **changes)
-
-
-@given(layout=layouts(), name=models, software=softwares)
-@few
-def test_the_unit_of_time_does_not_matter(layout: Layout, name: str, software: Software) -> None:
-    """Measured in units 1/1024 as long, every time is 1024 times as many, and exactly so."""
-    k = 1024.0
-    cluster = replace(
-        DGX, gpu=slower_gpu(A100, k), node=scaled(DGX.node, k), network=scaled(DGX.network, k)
-    )
-    before = run(layout, name, software)
-    after = run(layout, name, scaled(software, k), cluster)
-    for part in ("time", "link"):
-        for f in fields(getattr(before, part)):
-            wanted = k * getattr(getattr(before, part), f.name)
-            assert getattr(getattr(after, part), f.name) == wanted, f.name
-    assert after.memory == before.memory
-    assert after.mfu == pytest.approx(before.mfu)
-
-
-# Better machines ----------------------------------------------------------------------------
-
-
-def faster(value: Any, k: float, *names: str) -> Any:
-    return replace(value, **{n: getattr(value, n) * k for n in names})
-
-
-def with_gpu(change: Callable[[Gpu], Gpu]) -> Callable[[Cluster], Cluster]:
-    return lambda cluster: replace(cluster, gpu=change(cluster.gpu))
-
-
-LINKS = (
-    "all_reduce_bytes_per_s", "all_gather_bytes_per_s", "reduce_scatter_bytes_per_s",
-    "p2p_bytes_per_s",
-)  # fmt: skip
-BETTER: dict[str, Callable[[Cluster], Cluster]] = {
-    "peak": with_gpu(lambda g: replace(g, peaks=H100.peaks)),
-    "memory bandwidth": with_gpu(lambda g: faster(g, 1.5, "hbm_bytes_per_s")),
-    "less droop": with_gpu(lambda g: replace(g, gemm=replace(g.gemm, droop=0.0))),
-    "launches": with_gpu(
-        lambda g: replace(
-            faster(g, 0.5, "elementwise_overhead_s"), gemm=faster(g.gemm, 0.5, "overhead_s")
-        )
-    ),
-    "host link": with_gpu(lambda g: faster(g, 2.0, "host_bytes_per_s")),
-    "links of the node": lambda c: replace(c, node=faster(c.node, 2.0, *LINKS)),
-    "latency of the node": lambda c: replace(
-        c, node=faster(c.node, 0.5, "latency_s", "step_latency_s", "ramp_s_per_sqrt_byte",
-                       "p2p_latency_s")
-    ),
-    "adapters": lambda c: replace(c, network=faster(c.network, 2.0, "nic_bytes_per_s")),
-    "latency of the network": lambda c: replace(
-        c, network=faster(c.network, 0.5, "tree_latency_s", "ring_latency_s", "p2p_latency_s")
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("change", BETTER.values(), ids=BETTER)
-@given(layout=layouts(), name=models, software=softwares)
-@settings(max_examples=15, deadline=None)
-def test_a_faster_machine_never_slows_a_layout(
-    change: Callable[[Cluster], Cluster], layout: Layout, name: str, software: Software
-) -> None:
-    before, after = (run(layout, name, software, c) for c in (DGX, change(DGX)))
-    assert after.step_time_s <= before.step_time_s * (1 + 1e-12)
-    assert after.memory_bytes == before.memory_bytes
-
-
-@pytest.mark.xfail(reason="products hide reductions and, half of them, gathering again: 3/2 in all")
-def test_products_hide_no_more_communication_than_they_last() -> None:
-    """On a network that is the clock, a higher peak may not help, but it does no harm."""
-    slow = replace(DGX, node=faster(DGX.node, 1 / 20, *LINKS))
-    software = replace(PLAIN, tp_overlap=1.0)
-    layout = Layout(tp=8, sp=1, micro_batch=4)
-    before, after = (
-        run(layout, "llama", software, c) for c in (slow, BETTER["peak"](slow))
-    )
-    assert after.step_time_s <= before.step_time_s
-
-
-@given(layout=layouts(), name=models, gb=st.floats(1, 80), more=st.floats(0, 80))
-@few
-def test_more_memory_never_removes_a_layout(
-    layout: Layout, name: str, gb: float, more: float
-) -> None:
-    small, large = (
-        replace(DGX, gpu=replace(A100, memory_bytes=size * 1e9)) for size in (gb, gb + more)
-    )
-    assert run(layout, name, cluster=large).fits >= run(layout, name, cluster=small).fits
-
-
-@given(layout=layouts(), name=models, software=softwares)
-@few
-def test_recompute_saves_memory_and_costs_time(
-    layout: Layout, name: str, software: Software
-) -> None:
-    """None, then the core, or one, two, all blocks."""
-    steps = [(Recompute.NONE, 0), (Recompute.BLOCK, 1), (Recompute.BLOCK, 2), (Recompute.FULL, 0)]
-    selective = [(Recompute.NONE, 0), (Recompute.SELECTIVE, 0), (Recompute.FULL, 0)]
-    for chain in (steps, selective):
-        found = [
-            run(replace(layout, recompute=r, recompute_layers=k), name, software)
-            for r, k in chain
-        ]
-        for less, more in zip(found, found[1:], strict=False):
-            kept = less.first_stage.activations_bytes
-            assert more.first_stage.activations_bytes <= kept * (1 + 1e-12)
-            assert more.step_time_s >= less.step_time_s * (1 - 1e-12)
-
-
-# One axis at a time -------------------------------------------------------------------------
-
-
 @jobs
 def test_one_gpu_communicates_with_nobody(name: str, software: Software) -> None:
     found = run(Layout(), name, software)
@@ -337,9 +153,7 @@ def test_nearly_equal_shares_are_two_rows() -> None:
 
 def test_rarer_synchronisation_is_cheaper() -> None:
     layout = Layout(dp=64)
-    often, rarely = (
-        run(layout, work=replace(WORK, sync=GradientSync(every=n))) for n in (1, 8)
-    )
+    often, rarely = (run(layout, work=replace(WORK, sync=GradientSync(every=n))) for n in (1, 8))
     assert rarely.link.dp_link_s == pytest.approx(often.link.dp_link_s / 8)
 
 

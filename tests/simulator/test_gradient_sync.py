@@ -43,7 +43,7 @@ AR, RS, AG = 2 * 150 / 400, 150 / 100, 150 / 200
     [
         pytest.param(Layout(), {}, id="alone"),
         pytest.param(Layout(dp=4), {"reduce_s": AR}, id="all-reduce"),
-        pytest.param(Layout(dp=2, cp=2), {"reduce_s": AR}, id="context-parallel ranks are replicas"),
+        pytest.param(Layout(dp=2, cp=2), {"reduce_s": AR}, id="context ranks are replicas"),
         pytest.param(
             Layout(dp=4, zero=1, shard=4), {"reduce_s": RS, "gather_s": AG}, id="two halves"
         ),

@@ -69,7 +69,9 @@ def test_recompute_layers_below_zero() -> None:
 
 def test_only_what_is_not_usual_is_shown() -> None:
     assert str(Layout()) == "tp=1 pp=1 dp=1 micro_batch=1"
-    layout = Layout(tp=8, pp=4, zero=1, shard=8, recompute=Recompute.FULL, order=1)
+    layout = Layout(
+        tp=8, pp=4, zero=1, shard=8, recompute=Recompute.FULL, order=Order.TP_CP_EP_PP_DP
+    )
     shown = str(layout)
     assert shown.startswith("tp=8 pp=4 dp=1 micro_batch=1")
     assert "zero=1" in shown

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,9 +36,9 @@ FREE_SENDS = free_sends(DGX)
 
 
 def run(
-    layout: Layout, cluster: Cluster = DGX, model: ModelSpec = GPT, **software: float
+    layout: Layout, cluster: Cluster = DGX, model: ModelSpec = GPT, **software: Any
 ) -> Estimate:
-    return estimate(model, WORK, cluster, replace(PLAIN, **software), layout)  # type: ignore[arg-type]
+    return estimate(model, WORK, cluster, replace(PLAIN, **software), layout)
 
 
 def parts(
@@ -113,7 +114,11 @@ def test_whole_blocks_are_replayed(recompute: Recompute, k: int, replayed: float
 def test_selective_recompute_replays_what_the_software_says() -> None:
     layout = Layout(recompute=Recompute.SELECTIVE)
     block, _, _ = parts(layout)
-    shares = {"selective_attention": 0.5, "selective_matmul": 0.25, "selective_elementwise": 0.75}
+    shares: dict[str, Any] = {
+        "selective_attention": 0.5,
+        "selective_matmul": 0.25,
+        "selective_elementwise": 0.75,
+    }
     found = run(layout, **shares)
     forward = block.forward
     again = 0.5 * forward.attention_s + 0.25 * forward.matmul_s + 0.75 * forward.elementwise_s
@@ -149,9 +154,9 @@ STREAM = 2 * 1024 * 512 * 2
         pytest.param(Layout(pp=2, cp=2), {}, STREAM / 100, 2, 0.0, id="half of the tokens"),
         pytest.param(Layout(), {}, 0.0, 2, 0.0, id="one stage"),
     ],
-)
+)  # fmt: skip
 def test_sends(
-    layout: Layout, software: Mapping[str, float], send_s: float, sends: int, hidden: float
+    layout: Layout, software: Mapping[str, Any], send_s: float, sends: int, hidden: float
 ) -> None:
     """The first and the last micro-batch pass all stages: those sends are part of the bubble."""
     layout = replace(layout, micro_batch=2)
@@ -235,9 +240,7 @@ def test_overhead_by_hand() -> None:
 
 def test_contention_slows_what_communication_hides_behind() -> None:
     layout = Layout(tp=8, dp=4)
-    quiet, busy = (
-        run(layout, dp_overlap=0.5, tp_overlap=0.5, contention=c) for c in (0.0, 0.2)
-    )
+    quiet, busy = (run(layout, dp_overlap=0.5, tp_overlap=0.5, contention=c) for c in (0.0, 0.2))
     links = quiet.link.tp_link_s + quiet.link.dp_link_s
     hidden = links - quiet.time.tp_comm_s - quiet.time.dp_comm_s
     assert hidden > 0

@@ -20,7 +20,7 @@ def test_tokens_of_a_step() -> None:
 def test_a_bad_batch_is_named(name: str, value: int) -> None:
     good = {"seq": 2048, "global_batch": 512}
     with pytest.raises(InputError, match=f"{name} is {value!r}, but must be a whole number"):
-        Workload(**(good | {name: value}))
+        Workload(**(good | {name: value}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,132 @@
+"""The partition problem of a job and a layout, from the analytical cost model."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from plan3d.planner.partition import Devices, Layers, Problem
+from plan3d.planner.result import Job
+from plan3d.simulator.activations import block_activations
+from plan3d.simulator.block import Context, block_time
+from plan3d.simulator.ends import end_time, loss_columns
+from plan3d.simulator.estimate import estimate
+from plan3d.simulator.layout import Layout, LayoutTable
+from plan3d.simulator.memory import logits_bytes, stage_state
+from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.numeric import Floats
+from plan3d.simulator.pipeline import in_flight
+from plan3d.simulator.stage_params import StageParams, stage_params
+from plan3d.simulator.step_time import BlockCosts
+
+OPTIONS = ("none", "selective", "full")
+"""What a layer can recompute: the names and values of `simulator.layout.Recompute`."""
+
+
+def partition_problem(job: Job, layout: Layout) -> Problem:
+    """Return the problem whose even split costs what `simulator.estimate` says.
+
+    Layers, ends and memory are those of the cost model, by kind of layer. What the step takes
+    beside them (gradient exchange, transfers between stages, optimizer, stragglers) is taken from
+    the estimate of the layout as it is, whatever the partition.
+    """
+    table = LayoutTable.of([layout])
+    context = Context(model=job.model, work=job.work, cluster=job.cluster, software=job.software)
+    micro_batches = job.work.global_batch / (layout.dp * layout.micro_batch)
+    kinds = {moe: _layer(context, table, moe=moe) for moe in set(layer_is_moe(job.model))}
+    each = [kinds[moe] for moe in layer_is_moe(job.model)]
+    return Problem(
+        layers=Layers(
+            options=OPTIONS,
+            **{name: np.array([layer[name] for layer in each]) for name in each[0]},
+        ),
+        devices=_devices(context, layout, micro_batches),
+        device_of=np.tile(np.arange(layout.pp), layout.vpp),
+        micro_batches=micro_batches,
+        cut_s=np.zeros(job.model.layers + 1),
+        fixed_s=_fixed_s(job, layout, micro_batches),
+    )
+
+
+def layer_is_moe(model: ModelSpec) -> list[bool]:
+    """Return whether each layer has experts: dense ones first, then every k-th (`Experts`)."""
+    experts = model.experts
+    if experts is None:
+        return [False] * model.layers
+    after = (i - experts.dense_first + 1 for i in range(model.layers))
+    return [i > 0 and i % experts.every == 0 for i in after]
+
+
+def _of_kind(model: ModelSpec, *, moe: bool) -> ModelSpec:
+    """Return the model with all layers of one kind."""
+    if model.experts is None or not moe:
+        return replace(model, experts=None)
+    return replace(model, experts=replace(model.experts, dense_first=0, every=1))
+
+
+def _layer(context: Context, table: LayoutTable, *, moe: bool) -> dict[str, Floats]:
+    """Return one layer's fields of `Layers`."""
+    kind = replace(context, model=_of_kind(context.model, moe=moe))
+    costs = BlockCosts.of(context.software, block_time(kind, table), end_time(kind, table))
+    kept = block_activations(kind, table)
+    params = stage_params(kind.model, kind.software, table, 1.0, first=False, last=False)
+    backward, nothing = costs.backward_s, np.zeros(1)
+    over = 1 + context.software.memory_margin
+    return {
+        "forward_s": costs.forward_s[0],
+        "backward_s": np.concatenate(
+            [backward, backward + costs.selective_s, backward + costs.replay_s]
+        ),
+        "state_bytes": over * _held_bytes(kind, table, params),
+        "kept_bytes": over
+        * np.concatenate([kept.whole_bytes, kept.selective_bytes, kept.input_bytes]),
+        "working_bytes": over * np.concatenate([nothing, nothing, kept.whole_bytes]),
+        "host_bytes": np.zeros(len(OPTIONS)),
+    }
+
+
+def _held_bytes(context: Context, table: LayoutTable, params: StageParams) -> Floats:
+    """Return parameters, gradients and optimizer states [bytes]."""
+    state = stage_state(context, table, params)
+    held = state.parameters_bytes + state.gradients_bytes + state.optimizer_bytes
+    return np.asarray(held[0])
+
+
+def _devices(context: Context, layout: Layout, micro_batches: float) -> Devices:
+    """Return what each device has beside layers."""
+    software, table = context.software, LayoutTable.of([layout])
+    stage = np.arange(float(layout.pp))
+    flying = in_flight(
+        stage, float(layout.pp), float(layout.vpp), micro_batches, float(layout.schedule)
+    )
+    ends, extra = end_time(context, table), np.zeros(layout.pp)
+    extra[0] += ends.first_s[0]
+    extra[-1] += ends.last_s[0]
+    held = np.zeros(layout.pp)
+    for i in range(layout.pp):
+        params = stage_params(
+            context.model, software, table, 0.0, first=i == 0, last=i == layout.pp - 1
+        )
+        gathered = stage_state(context, table, params).gathered_bytes[0]
+        held[i] = _held_bytes(context, table, params) + gathered
+    columns = loss_columns(context.model, software, table.tp)
+    held[-1] += np.asarray(logits_bytes(context, table, columns))[0]
+    if layout.dp * layout.cp > 1:
+        held = held + software.bucket_bytes
+    gpu = context.cluster.gpu
+    return Devices(
+        extra_s=extra,
+        fixed_bytes=held * (1 + software.memory_margin) + gpu.context_bytes,
+        in_flight=np.asarray(flying, dtype=np.float64),
+        capacity_bytes=np.full(layout.pp, gpu.memory_bytes),
+    )
+
+
+def _fixed_s(job: Job, layout: Layout, micro_batches: float) -> float:
+    """Return what a step takes beside its stages, from the layout's estimate [s]."""
+    found = estimate(job.model, job.work, job.cluster, job.software, layout)
+    time = found.time
+    # The first and last micro-batch pass each cut once: `simulator.step_time` counts these sends
+    # with the bubble.
+    fill = (layout.pp - 1) / (micro_batches * layout.vpp) * found.link.pp_link_s
+    beside = time.dp_comm_s + time.optimizer_s + time.offload_s + time.overhead_s
+    return time.pp_comm_s + fill + beside
