@@ -119,8 +119,9 @@ def _pass(
 ) -> Pass:
     """Hide what can be hidden, and wait for the CPU where it is the clock."""
     overlap = context.software.tp_overlap * table.tp_overlap
-    exposed = comm.tp_s - np.minimum(overlap * comm.tp_s, matmul_s)
-    exposed = exposed + np.maximum(comm.tp_beside_s - matmul_s / 2, 0.0)
+    hidden = np.minimum(overlap * comm.tp_s, matmul_s)
+    beside = np.minimum(comm.tp_beside_s, np.minimum(matmul_s / 2, matmul_s - hidden))
+    exposed = comm.tp_s - hidden + comm.tp_beside_s - beside
     busy = matmul_s + core_s + elementwise_s + exposed + comm.cp_exposed_s + comm.ep_s
     columns = {
         "matmul_s": matmul_s,
@@ -237,7 +238,7 @@ def _elementwise(
     norm = 4.0 + 2.0 * software.fp32_norms
     stream_f = model.norms_per_layer * (norm / 2 * width + 3 * width + mask)
     stream_b = model.norms_per_layer * (norm * width + 2 * width + mask)
-    heads = model.heads * model.qk_dim + model.kv_heads * (model.qk_dim + model.v_dim)
+    heads = (model.heads + model.kv_heads) * model.qk_dim
     turned = 2.0 * heads if model.positions == "rotary" else 0.0
     inputs = 2 if model.gated else 1
     ffn: Numeric = float(model.ffn)

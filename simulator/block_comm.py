@@ -144,7 +144,7 @@ def _context_s(
     crosses = np.where(group.nodes > 1, 1.0, 0.0)
     step = rounds * p2p_s(tokens * kv * width, crosses, cluster)
     ring = (cp - 1) * step
-    late = (cp - 1) * np.maximum(step - core_s / cp, 0.0) + cluster.node.p2p_latency_s
+    late = np.maximum((cp - 1) * (step - core_s / cp), cluster.node.p2p_latency_s)
     swap = all_to_all_s(tokens * (kv + queries) * width, group, cluster)
     link = np.where(table.cp_all_to_all > 0, swap, ring)
     exposed = np.where(table.cp_all_to_all > 0, swap, late)

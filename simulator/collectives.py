@@ -128,7 +128,7 @@ def _half_s(
 def all_to_all_s(size_bytes: Numeric, group: Group, cluster: Cluster) -> Numeric:
     r"""Time of an all-to-all: each rank sends S/n to each other one [s].
 
-    .. math:: t = a_0 + a_1 (n - 1) + \max\left(\frac{S (g-1)/n}{B_{p2p}},
+    .. math:: t = a_0 + a_1 (n - 1) + \max\left(\frac{S (g-1)/n}{B_{ag}},
        \frac{S (n-g)/n}{\eta\,B_{nic}}\right)
 
     Parameters

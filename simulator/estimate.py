@@ -16,6 +16,7 @@ from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.kernels import peak
 from plan3d.simulator.layout import Layout, LayoutTable, Recompute
 from plan3d.simulator.memory import (
+    Place,
     StageState,
     logits_bytes,
     peak_memory,
@@ -93,14 +94,16 @@ def _blocks(context: Context, table: LayoutTable) -> tuple[BlockCosts, BlockActi
 
 def _replicas(
     context: Context, table: LayoutTable
-) -> tuple[SyncCosts, list[StageState], StageLayers]:
+) -> tuple[SyncCosts, dict[Place, StageState], StageLayers]:
     """Return what a step costs whatever the micro-batch, gathered to the rows."""
     first, rows = unique_rows(
         table.tp, table.pp, table.vpp, table.cp, table.dp, table.ep, table.etp, table.zero,
-        table.shard, table.order, 1024 * table.offload,
+        table.shard, table.order, table.offload,
     )  # fmt: skip
     few = table.take(first)
-    params = [place_params(context, few, place) for place in places(context)]
+    stages = StageLayers.of(float(context.model.layers), few)
+    spots = places(context, stages)
+    params = [place_params(context, few, stages, spot) for spot in spots]
     single, front = params[0], params[1]
     main = front.where(few.pp > 1, single)
     tied = params[2].tied_copy
@@ -109,8 +112,10 @@ def _replicas(
         column(optimizer_s(context, few, main), len(few)),
         column(offload_s(context, few, main), len(few)),
     )
-    states = [stage_state(context, few, part).gather(rows) for part in params]
-    stages = StageLayers.of(float(context.model.layers), few)
+    states = {
+        spot: stage_state(context, few, part).gather(rows)
+        for spot, part in zip(spots, params, strict=True)
+    }
     return costs.gather(rows), states, stages.gather(rows)
 
 
@@ -125,7 +130,7 @@ def _replayed_share(
     forward = model_flop / 3
     head = 2.0 * work.tokens * head_matrix_params(model)
     width = model.heads * (model.qk_dim + model.v_dim)
-    core = 2.0 * work.tokens * model.layers * width * float(work.seq)
+    core = 2.0 * work.tokens * model.layers * width * min(work.seq, model.window or work.seq)
     blocks = forward - head
     selective = software.selective_attention * core + software.selective_matmul * (blocks - core)
     full = blocks * recomputed_share(table, layers)

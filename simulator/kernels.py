@@ -31,9 +31,14 @@ WGRAD: Final = 0.94
 
 def peak(peaks: Peaks, kind: str) -> float:
     """Return the dense peak of a matmul type, or of the nearest wider one [FLOP/s]."""
-    rate: float = getattr(peaks, kind)
-    fallback = {"bf16": "fp16", "fp8": "bf16", "tf32": "fp32"}
-    return rate if rate > 0 or kind not in fallback else peak(peaks, fallback[kind])
+    rate: float = getattr(peaks, usable(peaks, kind))
+    return rate
+
+
+def usable(peaks: Peaks, kind: str) -> str:
+    """Return a matmul type, or the nearest wider one that the GPU has."""
+    wider = {"bf16": "fp16", "fp8": "bf16", "tf32": "fp32"}
+    return kind if getattr(peaks, kind) > 0 or kind not in wider else usable(peaks, wider[kind])
 
 
 def gemm_s(
@@ -70,9 +75,9 @@ def gemm_s(
         Efficiency over that of a forward product: `WGRAD` for weight gradients.
     """
     law = gpu.gemm
+    kind = usable(gpu.peaks, kind)
     width = {"fp8": 1.0, "tf32": 4.0, "fp32": 4.0}.get(kind, 2.0)
-    fp8 = kind == "fp8" and gpu.peaks.fp8 > 0
-    efficiency = (law.fp8_efficiency if fp8 else law.efficiency) * derate
+    efficiency = (law.fp8_efficiency if kind == "fp8" else law.efficiency) * derate
     tiles = batch * m * n / (TILE * gpu.sms)
     flop = 2 * batch * m * n * (k + RAMP) * (1 + TAIL / tiles)
     moved = batch * (width * (m * k + n * k) + 2 * m * n)

@@ -6,7 +6,7 @@ Which layouts are legal for a job is `plan3d.simulator.legality`; which there ar
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -84,19 +84,15 @@ class Layout:
     order: Order = Order.TP_CP_EP_DP_PP
 
     def __post_init__(self) -> None:
-        for name in DEGREES:
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name)
-            if not 1 <= value <= 10**7 or value != int(value):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            whole = name == "offload" or (number and value == value // 1)
+            if not number or not low <= value <= high or not whole:
+                kind = "number" if name == "offload" else "whole number"
                 raise InputError(
-                    f"layout: {name} is {value}, but must be a whole number from 1 to 10,000,000"
+                    f"layout: {name} is {value!r}, but must be a {kind} from {low:,} to {high:,}"
                 )
-        for name, top in (("zero", 3), ("sp", 1), ("offload", 1), ("cp_all_to_all", 1)):
-            if not 0 <= getattr(self, name) <= top:
-                raise InputError(
-                    f"layout: {name} is {getattr(self, name)}, but must be between 0 and {top}"
-                )
-        if self.recompute_layers < 0:
-            raise InputError(f"layout: recompute_layers is {self.recompute_layers}, below 0")
 
     @property
     def gpus(self) -> int:
@@ -115,6 +111,17 @@ class Layout:
 
 DEGREES = ("tp", "pp", "dp", "cp", "ep", "etp", "vpp", "micro_batch", "shard")
 FIELDS = tuple(f.name for f in fields(Layout))
+RANGES: Final = {
+    **dict.fromkeys(DEGREES, (1, 10**7)),
+    "zero": (0, 3),
+    **dict.fromkeys(("sp", "cp_all_to_all", "tp_overlap", "dp_overlap", "pp_overlap"), (0, 1)),
+    "recompute": (0, len(Recompute) - 1),
+    "recompute_layers": (0, 10**7),
+    "schedule": (0, len(Schedule) - 1),
+    "offload": (0, 1),
+    "order": (0, len(Order) - 1),
+}
+"""What each field may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -96,23 +96,25 @@ class Place:
     last: bool
 
 
-def places(context: Context) -> list[Place]:
+def places(context: Context, stages: StageLayers) -> list[Place]:
     """Return the stages among which the fullest is: the others lie between them.
 
     Under 1F1B the first stage keeps the most micro-batches and the embedding, the last has the
-    logits; the second matters where the first has dense layers and the others experts.
+    logits; the second matters where the first has dense layers and the others experts, or where
+    the first has a layer less.
     """
     found = [Place(first=True, last=True), Place(first=True, last=False)]
     found.append(Place(first=False, last=True))
     experts = context.model.experts
-    if experts is not None and experts.dense_first:
+    if (experts is not None and experts.dense_first) or np.any(stages.even < 1):
         found.append(Place(first=False, last=False))
     return found
 
 
-def place_params(context: Context, table: LayoutTable, place: Place) -> StageParams:
+def place_params(
+    context: Context, table: LayoutTable, stages: StageLayers, place: Place
+) -> StageParams:
     """Return the parameters of the stage at a place, for the distinct rows of a table."""
-    stages = StageLayers.of(float(context.model.layers), table)
     layers = _layers(stages, place)
     return stage_params(
         context.model, context.software, table, layers, first=place.first, last=place.last
@@ -121,7 +123,9 @@ def place_params(context: Context, table: LayoutTable, place: Place) -> StagePar
 
 def _layers(stages: StageLayers, place: Place) -> Floats:
     """Return the layers of the stage at a place [1]."""
-    return stages.last if place.last and not place.first else stages.fullest
+    if place.last and not place.first:
+        return stages.last
+    return stages.fullest - (1 - stages.even) if place.first and not place.last else stages.fullest
 
 
 def peak_memory(
@@ -129,14 +133,14 @@ def peak_memory(
     table: LayoutTable,
     blocks: BlockActivations,
     logits_bytes: Floats,
-    states: list[StageState],
+    states: dict[Place, StageState],
     stages: StageLayers,
     micro_batches: Floats,
 ) -> tuple[MemoryTerms, MemoryTerms]:
-    """Return the fullest and the first stage of every row; `states` are those of `places`."""
+    """Return the fullest and the first stage of every row, of those in `states`."""
     found = [
         _stage(context, table, blocks, logits_bytes, state, stages, micro_batches, place)
-        for place, state in zip(places(context), states, strict=True)
+        for place, state in states.items()
     ]
     first = found[0].where(table.pp < 2, found[1])
     fullest = first

@@ -119,7 +119,7 @@ class Workload:
     def __post_init__(self) -> None:
         for name in ("seq", "global_batch"):
             value = getattr(self, name)
-            if not isinstance(value, int) or not 1 <= value <= 10**9:
+            if type(value) is not int or not 1 <= value <= 10**9:
                 raise InputError(f"{name} is {value!r}, but must be a whole number from 1 to 1e9")
 
     @property

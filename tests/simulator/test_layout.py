@@ -55,10 +55,20 @@ def test_a_bad_degree_is_named(name: str, value: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("zero", 4), ("zero", -1), ("sp", 2), ("offload", 1.5), ("cp_all_to_all", 2)],
+    [
+        ("zero", 4),
+        ("zero", -1),
+        ("zero", 1.5),
+        ("sp", 2),
+        ("offload", 1.5),
+        ("cp_all_to_all", 2),
+        ("recompute", 7),
+        ("tp", "a"),
+        ("tp", True),
+    ],
 )
-def test_a_bad_choice_is_named(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=rf"{name} is {value}, but must be between 0 and"):
+def test_a_bad_choice_is_named(name: str, value: object) -> None:
+    with pytest.raises(InputError, match=rf"{name} is {value!r}, but must be a (whole )?number"):
         Layout(**{name: value})  # type: ignore[arg-type]
 
 

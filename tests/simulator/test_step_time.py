@@ -17,6 +17,7 @@ from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.layout import Layout, Order, Recompute, Schedule
 from plan3d.simulator.memory import Place, place_params
 from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.pipeline import StageLayers
 from plan3d.simulator.result import Estimate
 from plan3d.simulator.software import Software
 from plan3d.simulator.step_time import recomputed_share
@@ -173,7 +174,12 @@ def test_sends(
 def replicas(layout: Layout) -> dict[str, float]:
     """Link times of data parallelism on DGX."""
     context = Context(model=GPT, work=WORK, cluster=DGX, software=PLAIN)
-    part = place_params(context, one(layout), Place(first=True, last=layout.pp == 1))
+    part = place_params(
+        context,
+        one(layout),
+        StageLayers.of(float(context.model.layers), one(layout)),
+        Place(first=True, last=layout.pp == 1),
+    )
     found = sync_time(context, one(layout), part, np.zeros(1))
     return {name: float(getattr(found, name)[0]) for name in type(found).__dataclass_fields__}
 
