@@ -42,9 +42,11 @@ class Stage(schedules._PipelineStageBase):
         self.notes: list[str] = []
 
     def forward_one_chunk(self, chunk: int, *_: object, **__: object) -> None:
+        """Note a forward pass."""
         self.notes.append(f"{self.stage_index}F{chunk}")
 
     def backward_one_chunk(self, chunk: int, **_: object) -> None:
+        """Note a backward pass."""
         self.notes.append(f"{self.stage_index}B{chunk}")
 
     def __getattribute__(self, name: str) -> Any:

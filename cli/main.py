@@ -19,6 +19,7 @@ from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 COMMANDS: Final[Mapping[str, str]] = {
     "search": "Find the best layouts of a model on a number of GPUs.",
     "estimate": "Predict time and memory of one layout.",
+    "partition": "Find the best layers of each pipeline stage of one layout.",
     "models": "List the models that plan3d knows, or show one.",
     "hardware": "List the clusters that plan3d knows, or show one.",
     "validate": "Compare predictions with measured runs.",

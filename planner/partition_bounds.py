@@ -19,27 +19,26 @@ class Bounds:
     """What any chain of windows takes at least, from lower bounds of the windows' times."""
 
     problem: Problem
-    before_s: Floats
-    """Shortest sum of the chunks before (k, i). Shape (k + 1, l + n + 1). [s]"""
-    after_s: Floats
-    """Shortest sum from (k, i) on. Shape (k + 1, l + n + 1). [s]"""
+    shortest_s: float
+    """The shortest sum of all chunks. [s]"""
+    rest_s: Floats
+    """The shortest sum of all chunks but the one with a window. Shape (k, l, n + 1). [s]"""
     least_s: float
     """The least time of a chunk. [s]"""
 
     @classmethod
-    def of(cls, problem: Problem, low: Floats) -> "Bounds":
-        """Return the bounds of a table of lower bounds, of shape (k, l, n + 1)."""
-        return cls(
-            problem=problem,
-            before_s=_heads(low),
-            after_s=_tails(low, np.inf),
-            least_s=float(np.min(low)),
-        )
+    def of(cls, problem: Problem, low: Floats, *, anywhere: bool = False) -> "Bounds":
+        """Return the bounds of a table of lower bounds, of shape (k, l, n + 1).
 
-    @property
-    def shortest_s(self) -> float:
-        """The shortest sum of all chunks [s]."""
-        return float(self.after_s[0, 0])
+        With `anywhere` a window stands for all starts, and has the least rest of them.
+        """
+        tails = _tails(low, np.inf)
+        rest = _heads(low)[:-1, : low.shape[1], None] + tails[1:, _stops(low)]
+        if anywhere:
+            rest = np.broadcast_to(rest.min(axis=1, keepdims=True), rest.shape)
+        return cls(
+            problem=problem, shortest_s=float(tails[0, 0]), rest_s=rest, least_s=float(np.min(low))
+        )
 
     @property
     def mean_s(self) -> float:
@@ -64,13 +63,15 @@ class Bounds:
 
         .. math::
            \left(m - \tfrac 1 v\right) \max(c + (v - 1) c_{min}, \bar T)
-           + \tfrac 1 v \left(B(k, i) + c + F(k + 1, i + n)\right) \le within
+           + \tfrac 1 v \left(c + R(k, i, n)\right) \le within
 
-        with B and F the shortest sums before and after, and T-bar the mean device.
+        with R the shortest sum of the other chunks and T-bar the mean device.
         """
+        if not np.isfinite(self.shortest_s):
+            return np.zeros(len(chunk), dtype=np.bool_)
         others = (self.problem.chunks_per_device - 1) * self.least_s
         slowest = np.maximum(time_s + others, self.mean_s)
-        total = self.before_s[chunk, start] + time_s + self.after_s[chunk + 1, start + size]
+        total = time_s + self.rest_s[chunk, start, size]
         value = self.problem.bottleneck_weight * slowest + self.problem.sum_weight * total
         return np.asarray(value <= within_s * (1 + TOLERANCE))
 

@@ -29,8 +29,9 @@ from typing import Final
 
 import numpy as np
 
-from plan3d.planner.partition import ROUNDING, Problem, Solution, evaluate
+from plan3d.planner.partition import Problem
 from plan3d.planner.partition_bounds import Bounds, cheapest, surviving
+from plan3d.planner.partition_cost import ROUNDING, Solution, evaluate
 from plan3d.planner.partition_labels import Kinds, LabelBook
 from plan3d.planner.partition_windows import (
     even,
@@ -68,7 +69,7 @@ def solve(problem: Problem) -> Solution:
     if found is None:
         raise NothingFeasibleError(shortfall(problem))
     sizes, value = found
-    assignment = evaluate(problem, sizes, _choices(problem, book, sizes))
+    assignment = evaluate(problem, sizes, choices(problem, book, sizes))
     return Solution(
         assignment=assignment, searcher="dp", proven=True, bound_s=value + problem.fixed_s
     )
@@ -113,7 +114,7 @@ def _open(book: LabelBook, windows: Bools) -> dict[Kinds, tuple[Ints, ...]]:
     return {kinds: tuple(np.concatenate(found, axis=1)) for kinds, found in groups.items()}
 
 
-def _choices(problem: Problem, book: LabelBook, sizes: Sequence[int]) -> list[int]:
+def choices(problem: Problem, book: LabelBook, sizes: Sequence[int]) -> list[int]:
     """Return the option of each layer: the fastest of each stage within its memory."""
     layers, devices = problem.layers, problem.devices
     choice: list[int] = []

@@ -4,13 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from plan3d.planner.frameworks import Framework, lacking
 from plan3d.planner.partition import Devices, Layers, Problem
 from plan3d.planner.result import Job
 from plan3d.simulator.activations import block_activations
-from plan3d.simulator.block import Context, block_time
+from plan3d.simulator.block import block_time
+from plan3d.simulator.context import Context
 from plan3d.simulator.ends import end_time, loss_columns
+from plan3d.simulator.errors import InputError
 from plan3d.simulator.estimate import estimate
-from plan3d.simulator.layout import Layout, LayoutTable
+from plan3d.simulator.layout import Layout, LayoutTable, Recompute
+from plan3d.simulator.legality import Reason, explain, reasons
 from plan3d.simulator.memory import logits_bytes, stage_state
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats
@@ -45,6 +49,36 @@ def partition_problem(job: Job, layout: Layout) -> Problem:
         cut_s=np.zeros(job.model.layers + 1),
         fixed_s=_fixed_s(job, layout, micro_batches),
     )
+
+
+def check_layout(job: Job, layout: Layout, framework: Framework) -> None:
+    """Refuse a layout that cannot run, whatever its stages hold: they need not be even here.
+
+    Raises
+    ------
+    InputError
+        If the layout breaks a rule: with all that it breaks, and what would work.
+    """
+    chunks = layout.pp * layout.vpp
+    if chunks > job.model.layers:
+        raise InputError(
+            f"pp * vpp = {chunks} pipeline stages are more than the {job.model.layers} layers of "
+            f"{job.model.name}; use at most {job.model.layers}"
+        )
+    flags = reasons(job.model, job.work, job.cluster, job.gpus, LayoutTable.of([layout]))[0]
+    allowed = Reason.UNEVEN | Reason.LOST_LAYERS | framework.tolerates
+    # Uneven stages are what this is about, and recompute is chosen here.
+    broken = Reason(int(flags)) & ~(allowed | Reason.RECOMPUTE)
+    missing = lacking(framework, replace(layout, recompute=Recompute.NONE))
+    why = [
+        *explain(broken),
+        *(f"{text}; --framework any takes it all the same" for text in missing),
+    ]
+    if why:
+        raise InputError(
+            f"{job.model.name} cannot run as {layout} on {job.gpus:,} GPUs:"
+            + "".join(f"\n  - {text}" for text in why)
+        )
 
 
 def layer_is_moe(model: ModelSpec) -> list[bool]:

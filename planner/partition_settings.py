@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from plan3d.planner.partition import Assignment, Problem, Solution, evaluate
+from plan3d.planner.partition import Problem
 from plan3d.planner.partition_bounds import Bounds, cheapest, surviving
+from plan3d.planner.partition_cost import Assignment, Solution, evaluate
 from plan3d.planner.partition_windows import (
     Setting,
     chosen,
@@ -34,7 +35,7 @@ def ends_sizes(layers: int, chunks: int) -> Iterator[Sizes]:
     if chunks < 2:
         yield (layers,)
         return
-    for each in range(1, layers // inner) if inner else [0]:
+    for each in range(1, (layers - 2) // inner + 1) if inner else [0]:
         outer = layers - inner * each
         yield from ((first, *[each] * inner, outer - first) for first in range(1, outer))
 
@@ -63,8 +64,8 @@ def longest_window(problem: Problem, within_s: float) -> int:
     """Return the most layers of a chunk in an answer of at most `within_s`, ends aside."""
     low = lowest_times(problem, len(problem.layers) - len(problem.device_of) + 1)
     if not np.isfinite(within_s):
-        return low.shape[2] - 1
-    return surviving(Bounds.of(problem, low), low, within_s).shape[2] - 1
+        return int(low.shape[2]) - 1
+    return int(surviving(Bounds.of(problem, low), low, within_s).shape[2]) - 1
 
 
 def usable_settings(problem: Problem, splits: Sequence[Sizes]) -> tuple[tuple[Setting, ...], int]:
@@ -100,13 +101,12 @@ def best_split(
 
 def _ranked(problem: Problem, times: Floats) -> Iterator[int]:
     """Yield rows of chunk times, of shape (splits, k), by the step they make; finite ones only."""
-    device_s = np.stack(
-        [times[:, problem.device_of == d].sum(axis=1) for d in range(len(problem.devices))], axis=1
-    )
+    rows = np.flatnonzero(np.isfinite(times).all(axis=1))
+    owned = [problem.device_of == device for device in range(len(problem.devices))]
+    device_s = np.stack([times[rows][:, mine].sum(axis=1) for mine in owned], axis=1)
     weights = problem.bottleneck_weight, problem.sum_weight
     step = weights[0] * device_s.max(axis=1) + weights[1] * device_s.sum(axis=1)
-    order = np.argsort(step, kind="stable")
-    yield from order[np.isfinite(step[order])].tolist()
+    yield from rows[np.argsort(step, kind="stable")].tolist()
 
 
 def _choice(rule: Setting, sizes: Sizes) -> list[int]:

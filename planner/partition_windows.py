@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plan3d.planner.partition import ROUNDING, Problem
+from plan3d.planner.partition import Problem
+from plan3d.planner.partition_cost import ROUNDING
 from plan3d.simulator.numeric import Bools, Floats
 
 
@@ -30,7 +31,8 @@ def window_sums(values: Floats, longest: int) -> Floats:
     """Return sums over windows of a column of shape (l,). Shape (l, longest + 1)."""
     ends = np.concatenate([[0.0], np.cumsum(values)])
     start = np.arange(len(values))[:, None]
-    return ends[np.minimum(start + np.arange(longest + 1), len(values))] - ends[:-1, None]
+    stop = np.minimum(start + np.arange(longest + 1), len(values))
+    return np.asarray(ends[stop] - ends[:-1, None])
 
 
 def window_maxima(values: Floats, longest: int) -> Floats:
@@ -65,7 +67,7 @@ def outside_s(problem: Problem, longest: int) -> Floats:
     _, first = np.unique(problem.device_of, return_index=True)
     extra = np.zeros(len(problem.device_of))
     extra[first] = problem.devices.extra_s
-    return extra[:, None, None] + cuts
+    return np.asarray(extra[:, None, None] + cuts)
 
 
 def room_bytes(problem: Problem, longest: int) -> Floats:

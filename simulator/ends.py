@@ -22,8 +22,10 @@ class EndTime:
     """Embedding look-up and its gradient."""
     last_s: Floats
     """Final norm, logits, loss."""
-    logits_forward_s: Floats
-    """The forward product of the logits alone."""
+    first_forward_s: Floats
+    """The forward part of `first_s`."""
+    last_forward_s: Floats
+    """The forward part of `last_s`."""
 
 
 def padded_vocab(model: ModelSpec, software: Software, tp: Numeric) -> Numeric:
@@ -77,19 +79,23 @@ def end_time(context: Context, table: LayoutTable) -> EndTime:
     stream = tokens * model.hidden * width
     reduce_s = all_reduce_s(stream, group, cluster)
     gather_s = np.where(table.sp > 0, all_gather_s(stream, group, cluster), 0.0)
-    look_up = memory_bound_s(2 * stream, 2, gpu) + memory_bound_s(4 * stream, 2, gpu) + reduce_s
+    look_up = memory_bound_s(2 * stream, 2, gpu) + reduce_s
+    scatter = memory_bound_s(4 * stream, 2, gpu)
     kind = "bf16" if work.precision.matmul == "fp8" else work.precision.matmul
     forward = linear_forward_s(tokens, columns, model.hidden, gpu, kind)
     backward = linear_backward_s(tokens, columns, model.hidden, gpu, kind)
     whole = loss_columns(model, software, table.tp)
-    loss = memory_bound_s(26.0 * tokens * whole, 8, gpu)
+    softmax = memory_bound_s(16.0 * tokens * whole, 5, gpu)
+    gradient = memory_bound_s(10.0 * tokens * whole, 3, gpu)
     small = 2 * all_reduce_s(8 * tokens, group, cluster)
     if not software.sharded_loss:
         small = 2 * all_gather_s(tokens * whole * width, group, cluster)
-    last = forward + backward + loss + small + reduce_s + 2 * gather_s
+    ahead = forward + softmax + small + gather_s
+    last = ahead + backward + gradient + reduce_s + gather_s
     n = len(table)
     return EndTime(
-        first_s=column(look_up, n),
+        first_s=column(look_up + scatter, n),
         last_s=column(last, n),
-        logits_forward_s=column(forward, n),
+        first_forward_s=column(look_up, n),
+        last_forward_s=column(ahead, n),
     )

@@ -28,7 +28,7 @@ from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, column
 from plan3d.simulator.optimizer_step import offload_s, optimizer_s
 from plan3d.simulator.parameters import head_matrix_params
-from plan3d.simulator.pipeline import StageLayers
+from plan3d.simulator.pipeline import StageLayers, one_rank_has_both_ends
 from plan3d.simulator.result import Estimate, EstimateTable
 from plan3d.simulator.software import Software
 from plan3d.simulator.step_time import BlockCosts, SyncCosts, recomputed_share, step_time
@@ -53,7 +53,7 @@ def estimate_table(
     """
     context = Context(model=model, work=work, cluster=cluster, software=software)
     micro_batches = work.global_batch / (table.dp * table.micro_batch)
-    blocks, activations, logits = _blocks(context, table)
+    blocks, activations, logits = block_costs(context, table)
     sync, states, stages = _replicas(context, table)
     time, link = step_time(context, table, blocks, sync, stages, micro_batches)
     memory, first = peak_memory(context, table, activations, logits, states, stages, micro_batches)
@@ -73,7 +73,9 @@ def estimate_table(
     )
 
 
-def _blocks(context: Context, table: LayoutTable) -> tuple[BlockCosts, BlockActivations, Floats]:
+def block_costs(
+    context: Context, table: LayoutTable
+) -> tuple[BlockCosts, BlockActivations, Floats]:
     """Return what a micro-batch costs in one block and at the ends, gathered to the rows."""
     first, rows = unique_rows(
         table.tp, table.cp, table.ep, table.etp, table.micro_batch, table.sp,
@@ -98,14 +100,14 @@ def _replicas(
     """Return what a step costs whatever the micro-batch, gathered to the rows."""
     first, rows = unique_rows(
         table.tp, table.pp, table.vpp, table.cp, table.dp, table.ep, table.etp, table.zero,
-        table.shard, table.order, table.offload,
+        table.shard, table.order, table.offload, table.schedule,
     )  # fmt: skip
     few = table.take(first)
     stages = StageLayers.of(float(context.model.layers), few)
     spots = places(context, stages)
     params = [place_params(context, few, stages, spot) for spot in spots]
     single, front = params[0], params[1]
-    main = front.where(few.pp > 1, single)
+    main = single.where(one_rank_has_both_ends(few), front)
     tied = params[2].tied_copy
     costs = SyncCosts.of(
         sync_time(context, few, main, tied),

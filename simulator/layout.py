@@ -32,6 +32,12 @@ class Schedule(IntEnum):
     GPIPE = 0
     ONE_F_ONE_B = 1
     INTERLEAVED = 2
+    LOOPED_BFS = 3
+    ZB_H1 = 4
+    ZB_H2 = 5
+    ZB_V = 6
+    DUALPIPE = 7
+    DUALPIPE_V = 8
 
 
 class Order(IntEnum):

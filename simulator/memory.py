@@ -8,7 +8,7 @@ from plan3d.simulator.activations import BlockActivations
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable, Recompute
 from plan3d.simulator.numeric import Bools, Floats, Ints, Numeric, column
-from plan3d.simulator.pipeline import StageLayers, in_flight
+from plan3d.simulator.pipeline import StageLayers, in_flight, one_rank_has_both_ends
 from plan3d.simulator.stage_params import StageParams, stage_params, sync_ranks
 
 
@@ -142,10 +142,11 @@ def peak_memory(
         _stage(context, table, blocks, logits_bytes, state, stages, micro_batches, place)
         for place, state in states.items()
     ]
-    first = found[0].where(table.pp < 2, found[1])
+    together = one_rank_has_both_ends(table)
+    first = found[0].where(together, found[1])
     fullest = first
     for other in found[2:]:
-        fuller = (table.pp > 1) & (other.total_bytes > fullest.total_bytes)
+        fuller = ~together & (other.total_bytes > fullest.total_bytes)
         fullest = other.where(fuller, fullest)
     return fullest, first
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plan3d.simulator.layout import LayoutTable, Schedule
-from plan3d.simulator.numeric import Floats, Ints, Numeric, column
+from plan3d.simulator.numeric import Bools, Floats, Ints, Numeric, column
 
 
 def counts_ends(layers: Numeric, pp: Numeric, vpp: Numeric) -> Numeric:
@@ -62,6 +62,16 @@ def last_stage_layers(layers: Numeric, pp: Numeric, vpp: Numeric) -> Numeric:
     return np.where(counted > 0, (layers + 2) / pp - 1, floor)
 
 
+FOLDED = (Schedule.ZB_V, Schedule.DUALPIPE, Schedule.DUALPIPE_V)
+"""Schedules whose first rank also holds the last virtual stage."""
+
+
+def one_rank_has_both_ends(table: LayoutTable) -> Bools:
+    """Return where embedding and loss are on the same rank, shape (n,)."""
+    folded = np.isin(table.schedule, FOLDED) if np.any(table.schedule >= FOLDED[0]) else False
+    return np.asarray((table.pp < 2) | folded)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StageLayers:
     """Layers of the stages that matter. Columns of shape (n,) [1]."""
@@ -110,6 +120,54 @@ def bubble_s(all_stages_s: Numeric, bottleneck_s: Numeric, vpp: Numeric) -> Nume
     return (all_stages_s - bottleneck_s) / vpp
 
 
+def idle_saved_s(
+    work_s: Numeric, weight_s: Numeric, pp: Numeric, vpp: Numeric, schedule: Numeric
+) -> Numeric:
+    r"""Idle time that a schedule saves against (interleaved) 1F1B, for equal stages [s].
+
+    .. math::
+       \frac{2 (p - 1) W}{v} \text{ (ZB-H1)}, \quad 3 (p - 1) W \text{ (ZB-H2)}, \quad
+       \frac{(p - 1)(F + B)}{v} \text{ (ZB-V)}, \quad
+       (p - 1)(F + B) - \left(\tfrac{p}{2} - 1\right)(F + 2 B - 3 W) \text{ (DualPipe)}
+
+    and for DualPipeV :math:`(p - 1)(F + B)/v - (p - 1)(F + 2 B - 3 W)/2`, with F&B = F + B: no
+    overlap of the two is taken for granted. docs/schedules.md has the sources and when they hold.
+
+    Parameters
+    ----------
+    work_s
+        F + B of one micro-batch on one stage, all its chunks. [s]
+    weight_s
+        Weight gradients in it, *W*. [s]
+    pp
+        *p*. [1]
+    vpp
+        *v*. [1]
+    schedule
+        A `Schedule`. [1]
+    """
+    backward = 2 * work_s / 3  # B of matrix products; only their split enters the small terms
+    plain = (pp - 1) * work_s / vpp
+    dual = np.maximum(work_s + backward - 3 * weight_s, 0.0)
+    return np.select(
+        [
+            np.asarray(schedule == Schedule.ZB_H1),
+            np.asarray(schedule == Schedule.ZB_H2),
+            np.asarray(schedule == Schedule.ZB_V),
+            np.asarray(schedule == Schedule.DUALPIPE),
+            np.asarray(schedule == Schedule.DUALPIPE_V),
+        ],
+        [
+            2 * (pp - 1) * weight_s / vpp,
+            3 * (pp - 1) * weight_s,
+            plain,
+            plain - (pp / 2 - 1) * dual,
+            plain - (pp - 1) * dual / 2,
+        ],
+        0.0,
+    )
+
+
 def in_flight(
     stage: Numeric, pp: Numeric, vpp: Numeric, micro_batches: Numeric, schedule: Numeric
 ) -> Numeric:
@@ -118,6 +176,9 @@ def in_flight(
     .. math::
        m \text{ (GPipe)}, \quad \min(m, p - i) \text{ (1F1B)}, \quad
        \min\Bigl(m, \frac{2(p - i - 1) + (v - 1) p + 1}{v}\Bigr) \text{ (interleaved)}
+
+    and m for looped BFS, p for ZB-H1 and ZB-V, 2p - 1 for ZB-H2, p + 1 for DualPipe, p + 1/2 for
+    DualPipeV (docs/schedules.md), never more than m.
 
     Parameters
     ----------
@@ -138,6 +199,10 @@ def in_flight(
        :math:`L (1 + (p-1)/(p v))` layers; Megatron-LM, ``get_pp_rank_microbatches``.
     """
     warm = (2 * (pp - stage - 1) + (vpp - 1) * pp + 1) / vpp
-    flying = np.where(schedule == Schedule.INTERLEAVED, warm, pp - stage)
-    flying = np.where(schedule == Schedule.GPIPE, micro_batches, flying)
-    return np.minimum(flying, micro_batches)
+    kept = [
+        micro_batches, pp - stage, warm, micro_batches, np.maximum(pp, warm * (vpp > 1)),
+        2 * pp - 1, pp, pp + 1, pp + 0.5,
+    ]  # fmt: skip
+    which = [np.asarray(schedule == kind) for kind in Schedule]
+    flying: Numeric = np.minimum(np.select(which, kept), micro_batches)
+    return flying

@@ -5,10 +5,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from plan3d.simulator.ends import padded_vocab
-from plan3d.simulator.layout import LayoutTable
+from plan3d.simulator.layout import LayoutTable, Schedule
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Bools, Floats, Numeric, column
 from plan3d.simulator.parameters import end_params, layer_params
+from plan3d.simulator.pipeline import one_rank_has_both_ends
 from plan3d.simulator.software import Software
 
 
@@ -62,12 +63,15 @@ def stage_params(
         outer = outer + ends.embedding * padding / tp + ends.positions
     if last:
         outer = outer + ends.head * padding / tp + ends.final
-        copy = np.where(model.tied & (table.pp > 1), ends.embedding * padding / tp, 0.0)
+        apart = ~one_rank_has_both_ends(table)
+        copy = np.where(model.tied & apart, ends.embedding * padding / tp, 0.0)
         outer = outer + copy
     n = len(table)
+    # DualPipe keeps a stage of either direction on each rank.
+    copies = np.where(table.schedule == Schedule.DUALPIPE, 2.0, 1.0)
     return StageParams(
-        blocks=column(dense_layers * per_dense + moe_layers * per_moe, n),
-        experts=column(moe_layers * per_experts, n),
+        blocks=column(copies * (dense_layers * per_dense + moe_layers * per_moe), n),
+        experts=column(copies * moe_layers * per_experts, n),
         ends=column(outer, n),
         largest_block=column(np.maximum(per_dense * has_dense, per_moe * has_moe), n),
         largest_experts=column(per_experts * has_moe, n),

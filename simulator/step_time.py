@@ -11,7 +11,7 @@ from plan3d.simulator.ends import EndTime
 from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s
 from plan3d.simulator.layout import LayoutTable, Order, Recompute
 from plan3d.simulator.numeric import Floats, Ints, Numeric
-from plan3d.simulator.pipeline import StageLayers, bubble_s
+from plan3d.simulator.pipeline import StageLayers, bubble_s, idle_saved_s, one_rank_has_both_ends
 from plan3d.simulator.software import Software
 
 BLOCK_TERMS = (
@@ -38,6 +38,8 @@ class BlockCosts:
     replay_links: dict[str, Floats]
     first_s: Floats
     last_s: Floats
+    first_forward_s: Floats
+    last_forward_s: Floats
 
     @classmethod
     def of(cls, software: Software, block: BlockTime, ends: EndTime) -> "BlockCosts":
@@ -54,6 +56,8 @@ class BlockCosts:
             replay_links={k: getattr(forward, k) for k in BLOCK_LINKS},
             first_s=ends.first_s,
             last_s=ends.last_s,
+            first_forward_s=ends.first_forward_s,
+            last_forward_s=ends.last_forward_s,
         )
 
     def gather(self, rows: Ints) -> "BlockCosts":
@@ -126,19 +130,20 @@ def step_time(
     layer = block.forward_s + block.backward_s + replay
     visits = micro_batches * n
     slowest, everyone = _slowest(table, float(context.model.layers), stages, layer, block)
-    send, sends = _sends(context, table)
+    send, transfers = sends(context, table)
     hidden_send = context.software.pp_overlap * table.pp_overlap
     time = {k: visits * block.terms[k] for k in BLOCK_TERMS}
     time["recompute_s"] = visits * replay
     time["ends_s"] = micro_batches * (slowest - n * layer)
-    time["pp_comm_s"] = micro_batches * sends * send * (1 - hidden_send)
+    time["pp_comm_s"] = micro_batches * transfers * send * (1 - hidden_send)
     time["bubble_s"] = bubble_s(everyone, slowest, table.vpp) + 2 * (table.pp - 1) * send
+    time["bubble_s"] = time["bubble_s"] - _saved_s(table, block, n, time["bubble_s"])
     exposed, link = _replica_s(context, table, block, sync, micro_batches, n, replay)
     time["dp_comm_s"] = exposed
     time["optimizer_s"] = sync.optimizer_s
     time["offload_s"] = sync.offload_s
     links = {k: visits * (block.terms[k] + share * block.replay_links[k]) for k in BLOCK_LINKS} | {
-        "pp_link_s": micro_batches * sends * send,
+        "pp_link_s": micro_batches * transfers * send,
         "dp_link_s": link,
     }
     time["overhead_s"] = _overhead_s(context, table, time, links)
@@ -153,11 +158,18 @@ def _slowest(
     body = stages.fullest * layer_s
     last = stages.last * layer_s + block.last_s
     first = body + np.where(stages.even > 0, block.first_s, 0.0)
-    slowest = np.where(table.pp < 2, body + ends, np.maximum(first, last))
+    slowest = np.where(one_rank_has_both_ends(table), body + ends, np.maximum(first, last))
     return slowest, layers * layer_s + ends
 
 
-def _sends(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
+def _saved_s(table: LayoutTable, block: BlockCosts, n: Floats, idle_s: Floats) -> Floats:
+    """Return the idle time that putting off weight gradients, or two directions, saves [s]."""
+    work = n * (block.forward_s + block.backward_s)
+    saved = idle_saved_s(work, n * block.weight_s, table.pp, table.vpp, table.schedule)
+    return np.minimum(np.where(table.pp > 1, saved, 0.0), idle_s)
+
+
+def sends(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
     """Return the time of one transfer between stages, and transfers per micro-batch. [s], [1].
 
     A stage sends a boundary activation forward and receives its gradient, once per chunk. With

@@ -157,8 +157,6 @@ def _divisors(n: int) -> list[int]:
 def _not_modelled(run: Run) -> tuple[str, ...]:
     """Return what the source says that the layout cannot express."""
     found = []
-    if schedule := re.search(r"zb-?(1p|2p|v|h1|h2)", run.said):
-        found.append(f"zero-bubble schedule ZB-{schedule[1]} as 1F1B")
     if (share := re.search(r"offload ratio alpha=([\d.]+)", run.said)) and float(share[1]) > 0:
         found.append("activations offloaded to the host as kept")
     return tuple(found)

@@ -6,7 +6,7 @@ import numpy as np
 
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.numeric import Bools, Ints
-from plan3d.simulator.schedules.program import Kind, Program
+from plan3d.simulator.schedules.program import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,7 +64,7 @@ def _inputs(program: Program) -> Ints:
     last = step == program.depth - 1
     from_phase = np.where(phase == 1, np.where(last, 0, 1), np.where(phase == 2, 1, 0))
     from_stage = stage + np.select([phase == 0, (phase == 1) & ~last], [-1, 1], 0)
-    source = found[from_phase, from_stage, batch]
+    source: Ints = found[from_phase, from_stage, batch]
     source[(phase == 0) & (step == 0)] = -1
     lost = (source < 0) & ((phase > 0) | (step > 0))
     if lost.any():
@@ -88,7 +88,9 @@ def _waves(program: Program, source: Ints, second: Ints) -> tuple[Ints, Ints]:
         ready = done[source[next_]] & done[second[next_]]
         run = next_[ready]
         if not len(run):
-            names = ", ".join(f"rank {r} {program.name(i)}" for r, i in zip(busy, next_, strict=True))
+            names = ", ".join(
+                f"rank {r} {program.name(i)}" for r, i in zip(busy, next_, strict=True)
+            )
             raise InputError(f"schedule: the ranks wait for one another: stuck before {names}")
         done[run] = True
         waves.append(run)

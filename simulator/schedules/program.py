@@ -80,7 +80,7 @@ def assemble(
     *,
     last_first: bool = False,
 ) -> Program:
-    """Number the slots of every rank: each chunk takes its micro-batches in order.
+    """Return a program: in every rank, each chunk takes its micro-batches in order.
 
     Slots of a micro-batch past the last are left out.
 

@@ -6,6 +6,7 @@ from itertools import combinations, product
 import numpy as np
 
 from plan3d.planner.partition import Devices, Host, Layers, Problem
+from plan3d.planner.partition_cost import evaluate
 
 
 def problem(
@@ -105,3 +106,26 @@ def shortest(asked: Problem, sizes_allowed: Container[tuple[int, ...]] | None = 
         step = (asked.micro_batches - 1 / chunks) * time_s.max(1) + time_s.sum(1) / chunks
         best = min(best, float(np.min(step[fits], initial=np.inf)))
     return best + asked.fixed_s
+
+
+def shortest_by_setting(asked: Problem, most_kinds: int | None) -> float:
+    """The optimum with a setting per stage, and few kinds of stages; None: one setting for all."""
+    size_limit = len(asked.layers)
+    rules = [(0, 0)] + [(r, size_limit) for r in range(1, len(asked.layers.options))]
+    rules += [(2, n) for n in range(1, size_limit)]
+    chunks = len(asked.device_of)
+    best = np.inf
+    for sizes in splits(len(asked.layers), chunks):
+        for picked in product(rules, repeat=chunks) if most_kinds else ((r,) * chunks for r in rules):
+            kinds = {(n, rule) for n, rule in zip(sizes, picked, strict=True)}
+            if most_kinds is not None and len(kinds) > most_kinds:
+                continue
+            choice = [
+                option if i < count else 0
+                for n, (option, count) in zip(sizes, picked, strict=True)
+                for i in range(n)
+            ]
+            found = evaluate(asked, sizes, choice)
+            if found.fits:
+                best = min(best, found.step_time_s)
+    return best

@@ -1,0 +1,93 @@
+"""plan3d partition: which layers each pipeline stage gets, and what they recompute."""
+
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from plan3d.cli import as_json, files, options, partition_report
+from plan3d.cli.console import say
+from plan3d.cli.inputs import question
+from plan3d.cli.layer_table import read_layers, write_layers
+from plan3d.cli.layout_option import read_layout
+from plan3d.cli.render import show
+from plan3d.planner import frameworks
+from plan3d.planner.partition import Coupling
+from plan3d.planner.partition_compare import compare
+from plan3d.planner.partition_from_job import check_layout, partition_problem
+from plan3d.planner.partition_ilp import TIME_LIMIT_S
+from plan3d.simulator.errors import InputError, unknown
+
+command = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+COUPLINGS = ("one-recompute",)
+
+
+@command.command()
+def run(
+    model: options.Model,
+    gpus: options.Gpus,
+    layout: Annotated[
+        str, typer.Option(help="tp=8,pp=16,...: dp, shard, sp and schedule follow if left out.")
+    ],
+    hardware: options.Hardware = None,
+    seq: options.Seq = None,
+    global_batch: options.GlobalBatch = None,
+    precision: options.Precision = None,
+    optimizer: options.Optimizer = None,
+    framework: options.Framework = frameworks.DEFAULT,
+    searcher: Annotated[
+        str | None,
+        typer.Option(help="dp, or ilp: also for vpp > 1 and --max-kinds. [default: what can]"),
+    ] = None,
+    time_limit: Annotated[
+        float, typer.Option(min=0.0, metavar="S", help="Seconds that the ILP's solver may take.")
+    ] = TIME_LIMIT_S,
+    couple: Annotated[
+        str | None, typer.Option(help="one-recompute: one recompute setting for all stages.")
+    ] = None,
+    max_kinds: Annotated[
+        int | None,
+        typer.Option(parser=options.whole, metavar="K", help="At most K different stages."),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Layers as measured (docs/partition.md)."),
+    ] = None,
+    json: options.Json = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the layers as --table takes them.")
+    ] = None,
+) -> None:
+    """Find the best layers of each pipeline stage, and what they recompute, for one layout."""
+    files.check(csv)
+    if couple not in (None, *COUPLINGS):
+        raise unknown("coupling", str(couple), COUPLINGS)
+    asked = question(
+        model=model, gpus=gpus, hardware=hardware, seq=seq, global_batch=global_batch,
+        precision=precision, optimizer=optimizer, framework=framework,
+    )  # fmt: skip
+    runner = frameworks.named(framework)
+    chosen = read_layout(layout, gpus, asked.job.software, runner)
+    check_layout(asked.job, chosen, runner)
+    problem = partition_problem(asked.job, chosen)
+    if table is not None:
+        layers = read_layers(table)
+        if len(layers) != len(problem.layers):
+            raise InputError(
+                f"{table} has {len(layers)} layers, but {asked.job.model.name} has "
+                f"{len(problem.layers)}; give one row per layer"
+            )
+        problem = replace(problem, layers=layers)
+    if csv is not None:
+        files.write(csv, as_json.to_csv(write_layers(problem.layers)))
+    coupling = Coupling(one_recompute=couple is not None, max_kinds=max_kinds)
+    started_s = perf_counter()
+    found = compare(problem, runner, searcher=searcher, coupling=coupling, time_limit_s=time_limit)
+    elapsed_s = perf_counter() - started_s
+    if json:
+        say(as_json.dumps(partition_report.as_object(asked, chosen, found, elapsed_s)))
+    else:
+        show(partition_report.report(asked, chosen, found, elapsed_s))
