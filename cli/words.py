@@ -125,7 +125,8 @@ def brief(layout: Layout) -> str:
         parts.append(f"recompute-{layout.recompute_layers}")
     elif layout.recompute != Recompute.NONE:
         parts.append(layout.recompute.name.lower())
-    parts += ["gpipe"] * (layout.pp > 1 and layout.schedule == Schedule.GPIPE)
+    if layout.schedule not in (Schedule.ONE_F_ONE_B, Schedule.INTERLEAVED) and layout.pp > 1:
+        parts.append(layout.schedule.name.lower().replace("_", "-"))
     parts += [
         f"no-{name}"
         for name in ("tp_overlap", "dp_overlap", "pp_overlap")

@@ -28,6 +28,8 @@ class Framework:
     zero: tuple[int, ...] = (0, 1, 2, 3)
     """ZeRO stages of a job with more than one replica."""
     schedules: tuple[Schedule, ...] = tuple(Schedule)
+    only_with_chunks: tuple[Schedule, ...] = ()
+    """Schedules that it runs with vpp > 1 alone."""
     context: tuple[int, ...] = (RING, ALL_TO_ALL)
     """Kinds of context parallelism."""
     recompute: tuple[Recompute, ...] = tuple(Recompute)
@@ -74,6 +76,17 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
             name="torchtitan",
             software="fsdp2-2024",
             zero=(2, 3),
+            # torch.distributed.pipelining; InterleavedZeroBubble is zb_h1 with chunks.
+            schedules=(
+                Schedule.GPIPE,
+                Schedule.ONE_F_ONE_B,
+                Schedule.INTERLEAVED,
+                Schedule.LOOPED_BFS,
+                Schedule.ZB_H1,
+                Schedule.ZB_V,
+                Schedule.DUALPIPE_V,
+            ),
+            only_with_chunks=(Schedule.ZB_H1,),
             context=(RING,),
             recompute=(Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL),
             expert_tp=False,
@@ -84,7 +97,8 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
         Framework(
             name="deepspeed",
             software="megatron-deepspeed-2022",
-            schedules=(Schedule.ONE_F_ONE_B,),
+            # --enable-zbh1-pipeline, Megatron-DeepSpeed megatron/arguments.py
+            schedules=(Schedule.ONE_F_ONE_B, Schedule.ZB_H1),
             context=(ALL_TO_ALL,),
             recompute=(Recompute.NONE, Recompute.FULL),
             overlaps=("dp_overlap",),
@@ -127,6 +141,8 @@ def lacking(framework: Framework, layout: Layout) -> tuple[str, ...]:
         (replicas > 1 and layout.zero not in framework.zero, f"ZeRO stage {layout.zero}"),
         (layout.pp > 1 and layout.schedule not in framework.schedules,
          f"schedule {layout.schedule.name.lower()}"),
+        (layout.vpp == 1 and layout.schedule in framework.only_with_chunks,
+         f"schedule {layout.schedule.name.lower()} with vpp=1"),
         (layout.cp > 1 and layout.cp_all_to_all not in framework.context,
          "context parallelism of this kind"),
         (layout.recompute not in framework.recompute,

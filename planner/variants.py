@@ -14,7 +14,7 @@ from plan3d.planner.constraints import Constraint, fixed
 from plan3d.planner.frameworks import RING, Framework
 from plan3d.planner.result import Job
 from plan3d.simulator.layout import LayoutTable, Recompute, Schedule
-from plan3d.simulator.legality import Reason, reasons
+from plan3d.simulator.legality import Reason, reasons, schedule_runs
 from plan3d.simulator.numeric import Floats
 from plan3d.simulator.pipeline import stage_layers
 
@@ -60,10 +60,18 @@ def _expert_tp(
 
 
 def _schedules(job: Job, framework: Framework, table: LayoutTable) -> Floats:
-    """Return the schedules of each row, shape (n, 2)."""
-    several = job.work.global_batch > table.dp * table.micro_batch
-    gpipe = (table.pp > 1) & (table.vpp == 1) & several & (Schedule.GPIPE in framework.schedules)
-    return np.stack([table.schedule, np.where(gpipe, float(Schedule.GPIPE), ABSENT)], axis=1)
+    """Return the schedules of each row, shape (n, k): the plain one, and those like it."""
+    micro_batches = job.work.global_batch / (table.dp * table.micro_batch)
+    several = (table.pp > 1) & (micro_batches > 1)
+    found = [table.schedule]
+    for kind in framework.schedules:
+        if kind in (Schedule.ONE_F_ONE_B, Schedule.INTERLEAVED):
+            continue
+        runs = several & schedule_runs(table, micro_batches, np.full(len(table), float(kind)))
+        if kind in framework.only_with_chunks:
+            runs &= table.vpp > 1
+        found.append(np.where(runs, float(kind), ABSENT))
+    return np.stack(found, axis=1)
 
 
 def _sharding(

@@ -103,8 +103,10 @@ EXPLANATIONS: Final[Mapping[Reason, tuple[str, str]]] = {
         "use vpp=1, or a smaller micro_batch, dp or pp",
     ),
     Reason.SCHEDULE: (
-        "vpp > 1 and the interleaved schedule go together",
-        "use schedule=interleaved with vpp > 1, 1f1b or gpipe with vpp=1",
+        "the schedule does not run with this pp, vpp and number of micro-batches",
+        "use interleaved or looped_bfs with vpp > 1; zb_v or dualpipe_v with vpp=2; 1f1b, gpipe, "
+        "zb_h1, zb_h2 or dualpipe with vpp=1; dualpipe wants an even pp and an even number of "
+        "micro-batches from 2 * pp, dualpipe_v from 2 * pp, zb_h2 from 2 * pp - 1",
     ),
     Reason.EXPERTS: (
         "ep must divide the routed experts, and is 1 (as etp is) in a model without experts",
@@ -181,8 +183,26 @@ def _stages(model: ModelSpec, work: Workload, t: LayoutTable) -> Iterator[Rule]:
     yield Reason.INTERLEAVE, (t.vpp > 1) & (t.pp < np.where(t.pp_overlap > 0, 2, 3))
     # Groups of pp micro-batches, as Narayanan et al. (arXiv:2104.04473, section 2.2.2).
     micro_batches = work.global_batch / (t.dp * t.micro_batch)
-    yield Reason.INTERLEAVE_BATCH, (t.vpp > 1) & (micro_batches % t.pp != 0)
-    yield Reason.SCHEDULE, (t.schedule == Schedule.INTERLEAVED) != (t.vpp > 1)
+    grouped = (t.schedule == Schedule.INTERLEAVED) | (t.schedule == Schedule.ZB_H1)
+    yield Reason.INTERLEAVE_BATCH, (t.vpp > 1) & grouped & (micro_batches % t.pp != 0)
+    yield Reason.SCHEDULE, ~schedule_runs(t, micro_batches, t.schedule)
+
+
+def schedule_runs(t: LayoutTable, micro_batches: Floats, schedule: Floats) -> Bools:
+    """Return where a schedule can run with a layout's pp and vpp; docs/schedules.md says why."""
+    one, two, staged = t.vpp == 1, t.vpp == 2, t.pp > 1
+    runs = {
+        Schedule.GPIPE: one,
+        Schedule.ONE_F_ONE_B: one,
+        Schedule.INTERLEAVED: ~one,
+        Schedule.LOOPED_BFS: ~one,
+        Schedule.ZB_H1: staged,
+        Schedule.ZB_H2: staged & one & (micro_batches >= 2 * t.pp - 1),
+        Schedule.ZB_V: staged & two,
+        Schedule.DUALPIPE: one & (t.pp % 2 + micro_batches % 2 == 0) & (micro_batches >= 2 * t.pp),
+        Schedule.DUALPIPE_V: staged & two & (micro_batches >= 2 * t.pp),
+    }
+    return np.select([np.asarray(schedule == kind) for kind in runs], list(runs.values()), False)
 
 
 def _tokens(model: ModelSpec, work: Workload, t: LayoutTable) -> Iterator[Rule]:

@@ -1,7 +1,7 @@
 """Small partition problems of whole numbers, so that sums are exact, and the oracle for them."""
 
 from collections.abc import Container, Iterator
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def splits(layers: int, chunks: int) -> Iterator[tuple[int, ...]]:
     """Every way to cut layers into chunks."""
     for cuts in combinations(range(1, layers), chunks - 1):
         ends = (0, *cuts, layers)
-        yield tuple(b - a for a, b in zip(ends, ends[1:], strict=False))
+        yield tuple(b - a for a, b in pairwise(ends))
 
 
 def shortest(asked: Problem, sizes_allowed: Container[tuple[int, ...]] | None = None) -> float:
@@ -116,7 +116,9 @@ def shortest_by_setting(asked: Problem, most_kinds: int | None) -> float:
     chunks = len(asked.device_of)
     best = np.inf
     for sizes in splits(len(asked.layers), chunks):
-        for picked in product(rules, repeat=chunks) if most_kinds else ((r,) * chunks for r in rules):
+        for picked in (
+            product(rules, repeat=chunks) if most_kinds else ((r,) * chunks for r in rules)
+        ):
             kinds = {(n, rule) for n, rule in zip(sizes, picked, strict=True)}
             if most_kinds is not None and len(kinds) > most_kinds:
                 continue
@@ -129,3 +131,35 @@ def shortest_by_setting(asked: Problem, most_kinds: int | None) -> float:
             if found.fits:
                 best = min(best, found.step_time_s)
     return best
+
+
+def large(*, layers: int, stages: int, noise: float = 0.0, heavy: int = 0) -> Problem:
+    """A problem of a real model's size: every `heavy`-th layer heavier, or all different."""
+    rng = np.random.default_rng(0)
+    weight = 1 + noise * rng.uniform(-1, 1, layers)
+    if heavy:
+        weight[::heavy] *= 1.3
+    none = np.zeros(layers)
+    extra, fixed = np.zeros(stages), np.zeros(stages)
+    extra[[0, -1]], fixed[[0, -1]] = (0.3, 1.5), (2, 4)
+    return Problem(
+        layers=Layers(
+            options=("none", "selective", "full"),
+            forward_s=weight,
+            backward_s=np.outer(weight, [2, 2.08, 3]),
+            state_bytes=4 * weight,
+            kept_bytes=np.outer(weight, [1, 0.7, 0.06]),
+            working_bytes=np.stack([none, none, weight], axis=1),
+            host_bytes=np.zeros((layers, 3)),
+        ),
+        devices=Devices(
+            extra_s=extra,
+            fixed_bytes=fixed,
+            in_flight=np.arange(stages, 0, -1.0),
+            capacity_bytes=np.full(stages, 4.0 * layers / stages + 0.45 * layers + 4),
+        ),
+        device_of=np.arange(stages),
+        micro_batches=4.0 * stages,
+        cut_s=np.zeros(layers + 1),
+        fixed_s=0.0,
+    )

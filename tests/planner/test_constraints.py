@@ -62,7 +62,7 @@ def test_a_constraint_reads_as_it_was_written(text: str) -> None:
         ("sp=2", "from 0 to 1"),
         ("offload=2", "a number from 0 to 1"),
         ("recompute=some", "no recompute 'some'"),
-        ("schedule=dualpipe", "There are: 1f1b"),
+        ("schedule=doublepipe", "There are: 1f1b"),
     ],
 )
 def test_a_bad_fix_says_what_would_do(text: str, message: str) -> None:

@@ -20,7 +20,8 @@ from plan3d.simulator.legality import reasons
 from plan3d.simulator.model import Experts
 from tests.planner.jobs import as_tuples, cluster, job, model
 
-GPIPE, ONE_F_ONE_B, INTERLEAVED = 0, 1, 2
+GPIPE, ONE_F_ONE_B, INTERLEAVED, LOOPED_BFS = 0, 1, 2, 3
+ZB_H1, ZB_H2, ZB_V, DUALPIPE, DUALPIPE_V = 4, 5, 6, 7, 8
 NONE, SELECTIVE, FULL, BLOCK = 0, 1, 2, 3
 
 
@@ -33,7 +34,8 @@ class Rules:
     zero_with_stages: bool = False
     hybrid: bool = True
     interleaves: bool = True
-    gpipe: bool = True
+    schedules: tuple[int, ...] = tuple(range(9))
+    chunked: tuple[int, ...] = ()
     ring: bool = True
     ulysses: bool = True
     recompute: tuple[int, ...] = (NONE, SELECTIVE, FULL, BLOCK)
@@ -43,19 +45,21 @@ class Rules:
 
 RULES = {
     "any": Rules(uneven=True, zero_with_stages=True),
-    "megatron": Rules(gpipe=False),
-    "nemo": Rules(gpipe=False, zero=(0, 1)),
+    "megatron": Rules(schedules=(ONE_F_ONE_B, INTERLEAVED)),
+    "nemo": Rules(schedules=(ONE_F_ONE_B, INTERLEAVED), zero=(0, 1)),
     "torchtitan": Rules(
         uneven=True, zero=(2, 3), zero_with_stages=True, ulysses=False,
         recompute=(NONE, SELECTIVE, FULL), expert_tp=False,
+        schedules=(GPIPE, ONE_F_ONE_B, INTERLEAVED, LOOPED_BFS, ZB_H1, ZB_V, DUALPIPE_V),
+        chunked=(ZB_H1,),
     ),
     "deepspeed": Rules(
-        interleaves=False, gpipe=False, ring=False, recompute=(NONE, FULL),
+        interleaves=False, schedules=(ONE_F_ONE_B, ZB_H1), ring=False, recompute=(NONE, FULL),
         overlap=(0, 1, 0),
     ),
     "nanotron": Rules(
         uneven=True, zero=(0, 1), hybrid=False, interleaves=False, ring=False, ulysses=False,
-        recompute=(NONE, FULL), expert_tp=False,
+        recompute=(NONE, FULL), expert_tp=False, schedules=(GPIPE, ONE_F_ONE_B),
     ),
 }  # fmt: skip
 
@@ -77,15 +81,11 @@ def nested_loops(job: Job, rules: Rules) -> Iterator[tuple[float, ...]]:
                 if not experts_ok(job, rules, tp * cp * dp, ep, etp):
                     continue
                 for schedule, (zero, shard), (kind, k) in product(
-                    (GPIPE, ONE_F_ONE_B, INTERLEAVED),
+                    rules.schedules,
                     sharding(job, rules, tp, pp, cp * dp),
                     recomputation(job, rules, pp, vpp),
                 ):
-                    interleaved = schedule == INTERLEAVED
-                    if interleaved != (vpp > 1):
-                        continue
-                    one = pp == 1 or batch == dp * mb
-                    if schedule == GPIPE and (one or not rules.gpipe):
+                    if not schedule_ok(rules, schedule, pp, vpp, batch // (dp * mb)):
                         continue
                     yield (
                         tp, pp, dp, cp, ep, etp, vpp, mb, zero, shard, sp, kind, k, schedule, a2a,
@@ -111,6 +111,22 @@ def stages_ok(job: Job, rules: Rules, pp: int, vpp: int, dp: int, mb: int) -> bo
     if vpp == 1:
         return even or rules.uneven
     return rules.interleaves and even and pp > 1 and batch // (dp * mb) % pp == 0
+
+
+def schedule_ok(rules: Rules, schedule: int, pp: int, vpp: int, m: int) -> bool:
+    if schedule in (ONE_F_ONE_B, INTERLEAVED):
+        return (schedule == INTERLEAVED) == (vpp > 1)
+    if pp == 1 or m == 1 or (vpp == 1 and schedule in rules.chunked):
+        return False
+    if schedule in (GPIPE, ZB_H2, DUALPIPE) and vpp > 1:
+        return False
+    if schedule in (ZB_V, DUALPIPE_V) and vpp != 2:
+        return False
+    if schedule == LOOPED_BFS and vpp == 1:
+        return False
+    least = {ZB_H2: 2 * pp - 1, DUALPIPE: 2 * pp, DUALPIPE_V: 2 * pp}.get(schedule, 1)
+    even = pp % 2 == 0 and m % 2 == 0
+    return m >= least and (schedule != DUALPIPE or even)
 
 
 def cp_ok(job: Job, rules: Rules, tp: int, cp: int, a2a: int) -> bool:
