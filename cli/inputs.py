@@ -11,8 +11,9 @@ from plan3d import hardware_profiles
 from plan3d.cli.question import Question
 from plan3d.cli.words import hourly, short
 from plan3d.planner import frameworks, models
-from plan3d.planner.evaluator import Evaluator, evaluator_of
+from plan3d.planner.evaluator import Evaluator, Player, evaluator_of
 from plan3d.planner.models import Preset
+from plan3d.planner.refine import replayed
 from plan3d.planner.result import Job
 from plan3d.simulator.errors import unknown
 from plan3d.simulator.hardware import Cluster
@@ -115,6 +116,11 @@ def evaluator(question: Question) -> Evaluator:
     if question.fidelity == "textbook":
         return partial(textbook_table, job.model, job.work, job.cluster)
     return evaluator_of(job)
+
+
+def player(question: Question) -> Player | None:
+    """Return what plays pipelines out: nothing does for the textbook's closed forms."""
+    return partial(replayed, question.job) if question.fidelity == "analytical" else None
 
 
 def _assumed(preset: Preset, given: Set[str], cluster: Cluster, software: str) -> tuple[str, ...]:

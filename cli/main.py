@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "search": "Find the best layouts of a model on a number of GPUs.",
     "estimate": "Predict time and memory of one layout.",
     "partition": "Find the best layers of each pipeline stage of one layout.",
+    "timeline": "Play one layout's pipeline: when every rank computes, and why it waits.",
     "models": "List the models that plan3d knows, or show one.",
     "hardware": "List the clusters that plan3d knows, or show one.",
     "validate": "Compare predictions with measured runs.",

@@ -6,7 +6,7 @@ import typer
 
 from plan3d.cli import files, options, report
 from plan3d.cli.deliver import deliver
-from plan3d.cli.inputs import evaluator, question
+from plan3d.cli.inputs import evaluator, player, question
 from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.planner.exhaustive import search
@@ -66,6 +66,7 @@ def run(
         top=top,
         constraints=(*map(parse_fix, fix or ()), *map(parse_limit, limit or ())),
         evaluator=evaluator(asked),
+        player=player(asked),
     )
     text = report.of_search(asked, result)
     deliver(asked, result, text, json=json, csv=csv, markdown=markdown)

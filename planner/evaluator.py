@@ -17,6 +17,14 @@ class Evaluator(Protocol):
         ...
 
 
+class Player(Protocol):
+    """Plays the pipelines of layouts out."""
+
+    def __call__(self, table: LayoutTable, estimates: EstimateTable, /) -> EstimateTable:
+        """Return the estimates with the time that the pipelines take when played."""
+        ...
+
+
 def evaluator_of(job: Job) -> Evaluator:
     """Return the analytical model of a job's step."""
     return partial(estimate_table, job.model, job.work, job.cluster, job.software)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Final
 
@@ -10,11 +11,12 @@ import numpy as np
 from plan3d.planner import frameworks, objectives
 from plan3d.planner.advice import advice
 from plan3d.planner.constraints import Constraint
-from plan3d.planner.evaluator import Evaluator, evaluator_of
+from plan3d.planner.evaluator import Evaluator, Player, evaluator_of
 from plan3d.planner.grouping import Ranked, best, grouped, ungrouped
 from plan3d.planner.objectives import Objective
 from plan3d.planner.pareto import front, thinned
 from plan3d.planner.reasons import GIB, why_behind, why_best, why_on_front
+from plan3d.planner.refine import replayed
 from plan3d.planner.result import Certificate, Job, Plan, SearchResult
 from plan3d.planner.space import Space, space
 from plan3d.simulator.errors import InputError
@@ -23,6 +25,10 @@ from plan3d.simulator.result import Estimate
 
 MAX_TOP: Final = 10_000
 """More plans than anyone reads. [1]"""
+
+
+PLAYED: Final = 100
+"""Plans whose pipelines are played out. [1]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,6 +53,7 @@ def search(
     top: int = 10,
     constraints: Iterable[Constraint] = (),
     evaluator: Evaluator | None = None,
+    player: Player | None = None,
 ) -> SearchResult:
     """Return the best of all layouts of a job.
 
@@ -64,15 +71,19 @@ def search(
         Only layouts that keep them.
     evaluator
         What a layout costs; by default the analytical model.
+    player
+        What becomes of an estimate when its pipeline is played out: ranks the best `PLAYED` plans
+        again. By default the event simulation, where the evaluator is the default, too.
     """
     started = perf_counter()
     if not 1 <= top <= MAX_TOP:
         raise InputError(f"top is {top}, but must be a whole number from 1 to {MAX_TOP:,}")
     goal = objectives.named(objective, job)
     evaluate = evaluator or evaluator_of(job)
+    play = player or (partial(replayed, job) if evaluator is None else None)
     layouts = space(job, frameworks.named(framework), tuple(constraints))
-    scan = _scan(layouts, goal, evaluate, top)
-    plans = _plans(scan, goal, evaluate, top)
+    scan = _scan(layouts, goal, evaluate, max(top, PLAYED if play else 0))
+    plans = _plans(job, scan, goal, evaluate, play, top)
     nearest = _nearest(scan, evaluate)
     too_large = {"memory": scan.legal - scan.fit} if scan.legal > scan.fit else {}
     return SearchResult(
@@ -85,7 +96,8 @@ def search(
             fit=scan.fit,
             evaluated=scan.legal,
             proven=True,
-            gap=plans[0].behind if plans else 0.0,
+            gap=plans[0].gap if plans else 0.0,
+            played=len(scan.ranked.score) if play else 0,
         ),
         infeasible=too_large | dict(layouts.refused),
         advice=advice(layouts, evaluate, scan.legal, scan.fit, nearest),
@@ -122,32 +134,39 @@ def _kept(job: Job, goal: Objective, kept: Ranked, new: Ranked, top: int) -> Ran
     return best(grouped(job, kept.joined(grouped(job, new, 2 * top)), 2 * top), 2 * top)
 
 
-def _plans(scan: Scan, goal: Objective, evaluate: Evaluator, top: int) -> tuple[Plan, ...]:
-    """Return the plans that were kept, each with its reason."""
-    ranked = thinned(scan.ranked, top) if goal.front else best(scan.ranked, top)
+def _plans(
+    job: Job, scan: Scan, goal: Objective, evaluate: Evaluator, player: Player | None, top: int
+) -> tuple[Plan, ...]:
+    """Return the best plans, their pipelines played out, each with its reason."""
+    ranked = thinned(scan.ranked, top) if goal.front else scan.ranked
     if len(ranked.score) == 0:
         return ()
-    table = evaluate(ranked.layouts)
-    estimates = [table.row(i) for i in range(len(table))]
-    behind = ranked.score / scan.optimum - 1
+    closed = evaluate(ranked.layouts)
+    table = player(ranked.layouts, closed) if player else closed
+    score = goal.score(job, table.step_time_s, ranked.memory_bytes)
+    order = np.lexsort((ranked.memory_bytes, score))[:top]
+    optimum = min(float(score.min()), np.inf if player else scan.optimum)
+    played = table.step_time_s / closed.step_time_s - 1
+    best_plan = table.row(int(order[0]))
     return tuple(
         Plan(
-            rank=i + 1,
+            rank=rank,
             layout=ranked.layouts.row(i),
-            estimate=estimate,
-            behind=float(behind[i]),
+            estimate=table.row(i),
+            behind=float(score[i] / optimum - 1),
+            gap=float(ranked.score[i] / scan.optimum - 1),
             variants=int(ranked.variants[i]),
-            reason=_reason(goal, estimate, estimates[0], float(behind[i]), first=i == 0),
+            reason=_reason(goal, table.row(i), best_plan, first=rank == 1),
+            played=float(played[i]) if player else None,
         )
-        for i, estimate in enumerate(estimates)
+        for rank, i in enumerate(order.tolist(), start=1)
     )
 
 
-def _reason(goal: Objective, mine: Estimate, best: Estimate, behind: float, *, first: bool) -> str:
+def _reason(goal: Objective, mine: Estimate, best: Estimate, *, first: bool) -> str:
     """Return why a plan stands where it does."""
     if first:
-        why = why_best(mine, goal.terms)
-        return f"{why}; the simplest of those within {behind:.1%} of it" if behind > 0 else why
+        return why_best(mine, goal.terms)
     return why_on_front(mine, best) if goal.front else why_behind(mine, best, goal.terms)
 
 

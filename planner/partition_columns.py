@@ -81,11 +81,9 @@ def same_everywhere(problem: Problem) -> bool:
 
 def representative(problem: Problem, longest: int) -> Bools:
     """Return one window of each chunk and size, where all others cost the same (k, l, n + 1)."""
-    count, chunks = len(problem.layers), len(problem.device_of)
-    chunk = np.arange(chunks)[:, None, None]
-    start, size = np.arange(count)[None, :, None], np.arange(longest + 1)[None, None, :]
-    where = np.where(chunk == chunks - 1, count - size, chunk)
-    return np.asarray(reachable(problem, longest) & (start == where))
+    may = reachable(problem, longest)
+    first = np.argmax(may, axis=1, keepdims=True)
+    return np.asarray(may & (np.arange(may.shape[1])[:, None] == first))
 
 
 def exact_columns(problem: Problem, times: Floats, windows: Bools, keep: Keep) -> Columns:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from plan3d.planner import partition_dp, partition_ilp
 from plan3d.planner.frameworks import Framework
 from plan3d.planner.partition import FREE, Coupling, Problem
+from plan3d.planner.partition_bounds import TOLERANCE
 from plan3d.planner.partition_cost import Assignment, Solution
 from plan3d.planner.partition_settings import (
     Sizes,
@@ -23,6 +25,8 @@ from plan3d.simulator.layout import Recompute
 SEARCHERS = ("dp", "ilp")
 ENDS = ("megatron", "nemo")
 """Frameworks whose first and last stage may have another number of layers than the others."""
+ANY_SPLIT = ("megatron",)
+"""Frameworks that take any split: Megatron-LM, --pipeline-model-parallel-layout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +93,11 @@ def compare(
     best = _solver(problem, searcher, coupling)(problem, coupling, time_limit_s)
     layers, chunks = len(problem.layers), len(problem.device_of)
     even = [even_sizes(layers, chunks)]
-    runnable = _splits(problem, framework)
     return Comparison(
         problem=problem,
         best=best,
         even=_simple(problem, framework, even),
-        runnable=_simple(problem, framework, runnable),
+        runnable=_runnable(problem, framework),
         framework=framework.name,
     )
 
@@ -121,11 +124,28 @@ def _one_setting(problem: Problem, _: Coupling, __: float) -> Solution:
         raise NothingFeasibleError(
             f"no partition fits with one recompute setting; {partition_dp.shortfall(problem)}"
         )
-    return found
+    return Solution(
+        assignment=found[0], searcher="dp, once per setting", proven=True,
+        bound_s=found[0].step_time_s,
+    )  # fmt: skip
+
+
+def _runnable(problem: Problem, framework: Framework) -> Simple | None:
+    """Return the best that a framework can run: any split only where it takes any."""
+    simple = _simple(problem, framework, _splits(problem, framework))
+    if framework.name not in ANY_SPLIT or problem.chunks_per_device > 1 or problem.host is not None:
+        return simple
+    found = one_setting(problem, partial(_has, framework, problem.layers.options))
+    if found is None or (
+        simple is not None
+        and simple.assignment.step_time_s <= found[0].step_time_s * (1 + TOLERANCE)
+    ):
+        return simple
+    return Simple(assignment=found[0], how=_how(problem, framework, found[0].sizes, found[1]))
 
 
 def _splits(problem: Problem, framework: Framework) -> list[Sizes]:
-    """Return the splits that a framework can run."""
+    """Return the splits that a framework has options for."""
     layers, chunks = len(problem.layers), len(problem.device_of)
     if framework.name not in ENDS:
         return [even_sizes(layers, chunks)]
@@ -140,8 +160,8 @@ def _splits(problem: Problem, framework: Framework) -> list[Sizes]:
 
 def _simple(problem: Problem, framework: Framework, splits: list[Sizes]) -> Simple | None:
     """Return the best of some splits with one setting that the framework has."""
-    rules, longest = usable_settings(problem, splits)
-    rules = tuple(rule for rule in rules if _has(framework, rule, problem.layers.options))
+    has = partial(_has, framework, problem.layers.options)
+    rules, longest = usable_settings(problem, splits, has)
     found = best_split(problem, splits, rules, longest)
     if found is None:
         return None
@@ -149,7 +169,7 @@ def _simple(problem: Problem, framework: Framework, splits: list[Sizes]) -> Simp
     return Simple(assignment=assignment, how=_how(problem, framework, assignment.sizes, rule))
 
 
-def _has(framework: Framework, rule: Setting, options: tuple[str, ...]) -> bool:
+def _has(framework: Framework, options: tuple[str, ...], rule: Setting) -> bool:
     """Return whether a framework has a setting; options that only a table names, it has."""
     if rule.count:
         return Recompute.BLOCK in framework.recompute
@@ -169,6 +189,9 @@ def _how(problem: Problem, framework: Framework, sizes: Sizes, rule: Setting) ->
         flags.append(f"--num-virtual-stages-per-pipeline-rank {problem.chunks_per_device}")
         flags += ["--account-for-embedding-in-pipeline-split"] * (not even)
         flags += ["--account-for-loss-in-pipeline-split"] * (not even)
+    elif len(set(sizes[1:-1])) > 1:
+        stages = "|".join(f"t*{size}" for size in sizes)
+        flags.append(f"--pipeline-model-parallel-layout 'E{stages}L'")
     elif not even:
         flags.append(f"--decoder-first-pipeline-num-layers {sizes[0]}")
         flags.append(f"--decoder-last-pipeline-num-layers {sizes[-1]}")

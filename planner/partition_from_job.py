@@ -13,7 +13,7 @@ from plan3d.simulator.context import Context
 from plan3d.simulator.ends import end_time, loss_columns
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.estimate import estimate
-from plan3d.simulator.layout import Layout, LayoutTable, Recompute
+from plan3d.simulator.layout import Layout, LayoutTable, Recompute, Schedule
 from plan3d.simulator.legality import Reason, explain, reasons
 from plan3d.simulator.memory import logits_bytes, stage_state
 from plan3d.simulator.model import ModelSpec
@@ -25,6 +25,9 @@ from plan3d.simulator.step_time import BlockCosts
 OPTIONS = ("none", "selective", "full")
 """What a layer can recompute: the names and values of `simulator.layout.Recompute`."""
 
+SCHEDULES = (Schedule.ONE_F_ONE_B, Schedule.GPIPE, Schedule.INTERLEAVED)
+"""Schedules whose step time is that of `partition_cost.evaluate`."""
+
 
 def partition_problem(job: Job, layout: Layout) -> Problem:
     """Return the problem whose even split costs what `simulator.estimate` says.
@@ -33,6 +36,11 @@ def partition_problem(job: Job, layout: Layout) -> Problem:
     beside them (gradient exchange, transfers between stages, optimizer, stragglers) is taken from
     the estimate of the layout as it is, whatever the partition.
     """
+    if layout.schedule not in SCHEDULES:
+        raise InputError(
+            f"the step time of uneven stages is known for {', '.join(s.name for s in SCHEDULES)}, "
+            f"not for {layout.schedule.name}; leave schedule= out, or take vpp > 1"
+        )
     table = LayoutTable.of([layout])
     context = Context(model=job.model, work=job.work, cluster=job.cluster, software=job.software)
     micro_batches = job.work.global_batch / (layout.dp * layout.micro_batch)

@@ -28,7 +28,7 @@ import numpy as np
 
 from plan3d.planner import partition_dp
 from plan3d.planner.partition import FREE, Coupling, Problem
-from plan3d.planner.partition_bounds import Bounds, cheapest
+from plan3d.planner.partition_bounds import TOLERANCE, Bounds, cheapest
 from plan3d.planner.partition_columns import (
     Columns,
     exact_columns,
@@ -39,6 +39,7 @@ from plan3d.planner.partition_columns import (
     setting_columns,
 )
 from plan3d.planner.partition_cost import Assignment, Solution, evaluate
+from plan3d.planner.partition_fold import folded, unfolded
 from plan3d.planner.partition_settings import (
     best_split,
     ends_sizes,
@@ -101,6 +102,8 @@ def solve(
     bounds = Bounds.of(problem, start.low)
     known = start.incumbent if assisted else None
     within_s = np.inf if known is None else known.step_time_s - problem.fixed_s
+    if problem.chunks_per_device > 1 and within_s <= start.least_s * (1 + TOLERANCE):
+        return _fallback(problem, start, "")
     alike = same_everywhere(problem)
     windows = (representative if alike else reachable)(problem, start.low.shape[2] - 1)
     columns = start.columns(windows, within_s)
@@ -210,7 +213,7 @@ def _by_setting(problem: Problem, coupling: Coupling) -> _Start:
     incumbent = None
     if coupling.max_kinds is None and single and problem.host is None:
         best = one_setting(problem)
-        incumbent = None if best is None else best.assignment
+        incumbent = None if best is None else best[0]
     else:
         simple = best_split(problem, splits, rules, longest)
         incumbent = None if simple is None else simple[0]
@@ -235,6 +238,12 @@ def _by_label(problem: Problem) -> _Start:
     least_s = Bounds.of(problem, low).value_s
     if problem.chunks_per_device == 1:
         least_s = partition_dp.solve(replace(problem, host=None)).bound_s - problem.fixed_s
+    elif same_everywhere(problem):
+        stages = partition_dp.solve(folded(replace(problem, host=None)))
+        least_s = max(least_s, stages.bound_s / problem.chunks_per_device)
+        dealt = unfolded(problem, stages.assignment)
+        if dealt is not None and dealt.fits:
+            incumbent = dealt
     return _Start(
         low=low,
         columns=lambda windows, within_s: label_columns(

@@ -1,12 +1,12 @@
 """What frameworks can express: one recompute setting for all stages, and few kinds of splits."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from plan3d.planner.partition import Problem
 from plan3d.planner.partition_bounds import Bounds, cheapest, surviving
-from plan3d.planner.partition_cost import Assignment, Solution, evaluate
+from plan3d.planner.partition_cost import Assignment, evaluate
 from plan3d.planner.partition_windows import (
     Setting,
     chosen,
@@ -17,6 +17,13 @@ from plan3d.planner.partition_windows import (
 from plan3d.simulator.numeric import Floats
 
 Sizes = tuple[int, ...]
+Has = Callable[[Setting], bool]
+"""Which settings are allowed."""
+
+
+def every(_: Setting) -> bool:
+    """Allow every setting."""
+    return True
 
 
 def even_sizes(layers: int, chunks: int) -> Sizes:
@@ -68,13 +75,26 @@ def longest_window(problem: Problem, within_s: float) -> int:
     return int(surviving(Bounds.of(problem, low), low, within_s).shape[2]) - 1
 
 
-def usable_settings(problem: Problem, splits: Sequence[Sizes]) -> tuple[tuple[Setting, ...], int]:
-    """Return the settings, and the longest window, that can lead to the best answer."""
+def usable_settings(
+    problem: Problem, splits: Sequence[Sizes], has: Has = every
+) -> tuple[tuple[Setting, ...], int]:
+    """Return the settings, and the longest window, that can lead to the best answer.
+
+    Parameters
+    ----------
+    problem
+        Costs.
+    splits
+        Splits that are allowed: the best of them says how long a window can be of use.
+    has
+        Which settings are allowed.
+    """
     longest = len(problem.layers) - len(problem.device_of) + 1
-    simple = best_split(problem, splits, settings(problem.layers.options, 1), longest)
+    few = filter(has, settings(problem.layers.options, 1))
+    simple = best_split(problem, splits, few, longest)
     within_s = np.inf if simple is None else simple[0].step_time_s - problem.fixed_s
     longest = longest_window(problem, within_s)
-    return settings(problem.layers.options, longest), longest
+    return tuple(filter(has, settings(problem.layers.options, longest))), longest
 
 
 def best_split(
@@ -113,24 +133,20 @@ def _choice(rule: Setting, sizes: Sizes) -> list[int]:
     return [option for size in sizes for option in chosen(rule, size)]
 
 
-def one_setting(problem: Problem) -> Solution | None:
+def one_setting(problem: Problem, has: Has = every) -> tuple[Assignment, Setting] | None:
     """Return the best assignment with one setting and any split: the DP, setting by setting."""
     splits = [even_sizes(len(problem.layers), len(problem.device_of))]
-    rules, longest = usable_settings(problem, splits)
-    best: Assignment | None = None
+    rules, longest = usable_settings(problem, splits, has)
+    best: tuple[Assignment, Setting] | None = None
     for rule in rules:
         times = setting_times(problem, rule, longest)
         if best is not None:
-            within_s = best.step_time_s - problem.fixed_s
+            within_s = best[0].step_time_s - problem.fixed_s
             times = surviving(Bounds.of(problem, times), times, within_s)
         found = cheapest(times, problem.bottleneck_weight)
         if found is None:
             continue
         assignment = evaluate(problem, found[0], _choice(rule, found[0]))
-        if best is None or assignment.step_time_s < best.step_time_s:
-            best = assignment
-    if best is None:
-        return None
-    return Solution(
-        assignment=best, searcher="dp, once per setting", proven=True, bound_s=best.step_time_s
-    )
+        if best is None or assignment.step_time_s < best[0].step_time_s:
+            best = assignment, rule
+    return best

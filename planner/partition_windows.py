@@ -45,15 +45,23 @@ def window_maxima(values: Floats, longest: int) -> Floats:
 
 
 def reachable(problem: Problem, longest: int) -> Bools:
-    """Return which windows leave at least a layer for each other chunk. (k, l, longest + 1)."""
+    """Return which windows leave enough layers for the other chunks. (k, l, longest + 1).
+
+    A chunk has at least a layer. Where a device has several chunks, they are within a layer of
+    the even split: the step time of interleaving holds for chunks that are nearly alike.
+    """
     count, chunks = len(problem.layers), len(problem.device_of)
     chunk = np.arange(chunks)[:, None, None]
     start = np.arange(count)[None, :, None]
     size = np.arange(longest + 1)[None, None, :]
     stop = start + size
     later = chunks - 1 - chunk
-    ends = np.where(later == 0, stop == count, stop <= count - later)
-    return (size > 0) & ends & np.where(chunk == 0, start == 0, start >= chunk)
+    least, most = 1, count
+    if problem.chunks_per_device > 1:
+        least, most = max(1, count // chunks - 1), -(-count // chunks) + 1
+    ends = np.where(later == 0, stop == count, stop <= count - least * later)
+    begins = np.where(chunk == 0, start == 0, start >= least * chunk)
+    return np.asarray((size >= least) & (size <= most) & ends & begins)
 
 
 def outside_s(problem: Problem, longest: int) -> Floats:

@@ -32,8 +32,12 @@ class Plan:
     estimate: Estimate
     behind: float
     """Distance to the best by the objective: 0.02 is 2 % worse. [1]"""
+    gap: float = 0.0
+    """Distance to the optimum of the closed form, before anything was played. [1]"""
     variants: int
     """Layouts of the same group of near-ties, this one included. [1]"""
+    played: float | None = None
+    """Step time with the pipeline played out, over that of the closed form, less 1. [1]"""
     reason: str
     """Why it is where it is, in a few words."""
 
@@ -52,14 +56,18 @@ class Certificate:
     proven: bool
     """The best plan is the best of all legal layouts that fit, by this cost model."""
     gap: float = 0.0
-    """How far the first plan is from the optimum, where a simpler near-tie is shown for it. [1]"""
+    """How far the first plan is from the optimum of the closed form: a simpler near-tie is shown
+    for it, or one that is faster when its pipeline is played. [1]"""
+    played: int = 0
+    """Plans whose pipelines were played out. [1]"""
 
     def __str__(self) -> str:
         found = "proven best of" if self.proven else "best found among"
-        tie = f", the simplest within {self.gap:.1%} of the optimum" if self.gap > 0 else ""
+        tie = f", the plan shown is within {self.gap:.1%} of it" if self.gap > 5e-5 else ""
+        played = f", {self.played:,} pipelines played out" if self.played else ""
         return (
             f"{self.legal:,} legal layouts, {self.fit:,} fit in memory; {found} {self.fit:,} "
-            f"by {self.objective}{tie} ({self.searcher}, {self.evaluated:,} evaluated)"
+            f"by {self.objective}{tie} ({self.searcher}, {self.evaluated:,} evaluated{played})"
         )
 
 

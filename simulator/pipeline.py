@@ -121,17 +121,25 @@ def bubble_s(all_stages_s: Numeric, bottleneck_s: Numeric, vpp: Numeric) -> Nume
 
 
 def idle_saved_s(
-    work_s: Numeric, weight_s: Numeric, pp: Numeric, vpp: Numeric, schedule: Numeric
+    work_s: Numeric,
+    weight_s: Numeric,
+    pp: Numeric,
+    vpp: Numeric,
+    micro_batches: Numeric,
+    schedule: Numeric,
 ) -> Numeric:
     r"""Idle time that a schedule saves against (interleaved) 1F1B, for equal stages [s].
 
     .. math::
-       \frac{2 (p - 1) W}{v} \text{ (ZB-H1)}, \quad 3 (p - 1) W \text{ (ZB-H2)}, \quad
+       \frac{(p - 1 + \min(m - 1, p - 1)) W}{v} \text{ (ZB-H1)}, \quad
+       (p - 1 + \min(m - 1, 2 (p - 1))) W \text{ (ZB-H2)}, \quad
        \frac{(p - 1)(F + B)}{v} \text{ (ZB-V)}, \quad
        (p - 1)(F + B) - \left(\tfrac{p}{2} - 1\right)(F + 2 B - 3 W) \text{ (DualPipe)}
 
     and for DualPipeV :math:`(p - 1)(F + B)/v - (p - 1)(F + 2 B - 3 W)/2`, with F&B = F + B: no
-    overlap of the two is taken for granted. docs/schedules.md has the sources and when they hold.
+    overlap of the two is taken for granted. Zero-bubble schedules wait for p - 1 weight gradients
+    less, and do those of all micro-batches but the last in what idle time is left. docs/schedules.md has the
+    sources and when they hold.
 
     Parameters
     ----------
@@ -143,6 +151,8 @@ def idle_saved_s(
         *p*. [1]
     vpp
         *v*. [1]
+    micro_batches
+        *m*. [1]
     schedule
         A `Schedule`. [1]
     """
@@ -158,8 +168,8 @@ def idle_saved_s(
             np.asarray(schedule == Schedule.DUALPIPE_V),
         ],
         [
-            2 * (pp - 1) * weight_s / vpp,
-            3 * (pp - 1) * weight_s,
+            (pp - 1 + np.minimum(micro_batches - 1, pp - 1)) * weight_s / vpp,
+            (pp - 1 + np.minimum(micro_batches - 1, 2 * (pp - 1))) * weight_s,
             plain,
             plain - (pp / 2 - 1) * dual,
             plain - (pp - 1) * dual / 2,

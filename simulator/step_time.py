@@ -137,7 +137,7 @@ def step_time(
     time["ends_s"] = micro_batches * (slowest - n * layer)
     time["pp_comm_s"] = micro_batches * transfers * send * (1 - hidden_send)
     time["bubble_s"] = bubble_s(everyone, slowest, table.vpp) + 2 * (table.pp - 1) * send
-    time["bubble_s"] = time["bubble_s"] - _saved_s(table, block, n, time["bubble_s"])
+    time["bubble_s"] = time["bubble_s"] - _saved_s(table, block, n, micro_batches, time["bubble_s"])
     exposed, link = _replica_s(context, table, block, sync, micro_batches, n, replay)
     time["dp_comm_s"] = exposed
     time["optimizer_s"] = sync.optimizer_s
@@ -162,10 +162,13 @@ def _slowest(
     return slowest, layers * layer_s + ends
 
 
-def _saved_s(table: LayoutTable, block: BlockCosts, n: Floats, idle_s: Floats) -> Floats:
+def _saved_s(
+    table: LayoutTable, block: BlockCosts, n: Floats, micro_batches: Floats, idle_s: Floats
+) -> Floats:
     """Return the idle time that putting off weight gradients, or two directions, saves [s]."""
     work = n * (block.forward_s + block.backward_s)
-    saved = idle_saved_s(work, n * block.weight_s, table.pp, table.vpp, table.schedule)
+    weight = n * block.weight_s
+    saved = idle_saved_s(work, weight, table.pp, table.vpp, micro_batches, table.schedule)
     return np.minimum(np.where(table.pp > 1, saved, 0.0), idle_s)
 
 

@@ -9,6 +9,15 @@ from plan3d.planner.validation.runs import Run
 from plan3d.simulator.layout import Layout, Recompute, Schedule
 from plan3d.simulator.software import Software
 
+ZERO_BUBBLE: Final = {
+    "1p": Schedule.ZB_H1,
+    "h1": Schedule.ZB_H1,
+    "2p": Schedule.ZB_H2,
+    "h2": Schedule.ZB_H2,
+    "v": Schedule.ZB_V,
+}
+"""Zero-bubble schedules as sources name them (arXiv:2401.10241: ZB-1p and ZB-2p are searched within
+the memory of H1 and H2)."""
 LARGEST_MICRO_BATCH: Final = 64
 """Of a free choice. [sequences]"""
 
@@ -134,7 +143,7 @@ def _free(run: Run, base: Layout, global_batch: int) -> Choice[tuple[Layout, ...
             base,
             micro_batch=micro_batch,
             vpp=depth,
-            schedule=Schedule.INTERLEAVED if depth > 1 else Schedule.ONE_F_ONE_B,
+            schedule=_schedule(run, depth) if base.pp > 1 else Schedule.ONE_F_ONE_B,
         )
         for micro_batch in micro_batches
         for depth in depths
@@ -148,6 +157,13 @@ def _free(run: Run, base: Layout, global_batch: int) -> Choice[tuple[Layout, ...
             *(("vpp: the best",) if len(depths) > 1 else ()),
         ),
     )
+
+
+def _schedule(run: Run, depth: int) -> Schedule:
+    """Return the schedule that a source names, or the plain one of its chunks."""
+    named = re.search(r"zb-?(1p|2p|v|h1|h2)\b", run.framework.lower())
+    plain = Schedule.INTERLEAVED if depth > 1 else Schedule.ONE_F_ONE_B
+    return ZERO_BUBBLE[named[1]] if named else plain
 
 
 def _divisors(n: int) -> list[int]:

@@ -1,6 +1,6 @@
 """Small partition problems of whole numbers, so that sums are exact, and the oracle for them."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from itertools import combinations, pairwise, product
 
 import numpy as np
@@ -68,8 +68,15 @@ def splits(layers: int, chunks: int) -> Iterator[tuple[int, ...]]:
         yield tuple(b - a for a, b in pairwise(ends))
 
 
-def shortest(asked: Problem, sizes_allowed: Container[tuple[int, ...]] | None = None) -> float:
+def nearly_even(sizes: tuple[int, ...]) -> bool:
+    mean = sum(sizes) / len(sizes)
+    return all(np.floor(mean) - 1 <= size <= np.ceil(mean) + 1 for size in sizes)
+
+
+def shortest(asked: Problem) -> float:
     """The optimum by looking at everything; infinite where nothing fits.
+
+    Chunks that share a device are within a layer of the even split.
 
     All choices of options are the rows of a table; the formulas are written out anew.
     """
@@ -79,7 +86,7 @@ def shortest(asked: Problem, sizes_allowed: Container[tuple[int, ...]] | None = 
     rows = np.arange(count)
     best = np.inf
     for sizes in splits(count, len(asked.device_of)):
-        if sizes_allowed is not None and sizes not in sizes_allowed:
+        if asked.chunks_per_device > 1 and not nearly_even(sizes):
             continue
         time_s = np.tile(devices.extra_s, (len(choice), 1))
         memory = np.tile(devices.fixed_bytes, (len(choice), 1))

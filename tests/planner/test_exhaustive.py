@@ -99,10 +99,10 @@ def test_the_simplest_of_the_best_says_how_far_it_is() -> None:
     def time_s(t: LayoutTable) -> Floats:
         return 2 * t.pp * (1 + 0.001 * (3 - t.zero))
 
-    best = search(JOB, evaluator=Fake(time_s, lambda t: t.pp)).plans[0]
-    assert best.layout.zero == 0
-    assert best.behind == pytest.approx(0.003)
-    assert best.reason.endswith("the simplest of those within 0.3% of it")
+    result = search(JOB, evaluator=Fake(time_s, lambda t: t.pp))
+    assert result.plans[0].layout.zero == 0
+    assert result.plans[0].behind == result.certificate.gap == pytest.approx(0.003)
+    assert "the plan shown is within 0.3% of it" in str(result.certificate)
 
 
 @pytest.mark.parametrize("objective", ["cost", "tokens-per-dollar"])
@@ -211,7 +211,7 @@ def test_the_cost_model_itself_is_the_default() -> None:
     small = model(layers=2, heads=2, hidden=2048, ffn=8192)
     question = job(4, small, seq=2048, batch=4, cluster=cluster(2, memory_gib=3))
     least_s, legal, fit = by_hand(question)
-    result = search(question, framework="any")
+    result = search(question, framework="any", evaluator=evaluator_of(question))
     assert (result.certificate.legal, result.certificate.fit) == (legal, fit)
     assert 0 < fit < legal
     best = result.plans[0]

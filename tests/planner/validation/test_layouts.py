@@ -73,8 +73,18 @@ def test_vpp_is_free_where_the_source_interleaves(layouts: Layouts) -> None:
     assert [x.vpp for x in layouts(**shape, notes="interleaving depth not stated").value] == [1, 3]
 
 
+@pytest.mark.parametrize(
+    ("name", "schedule"),
+    [("ZB-1p", Schedule.ZB_H1), ("ZB-2p", Schedule.ZB_H2), ("1F1B", Schedule.ONE_F_ONE_B)],
+)
+def test_a_schedule_is_what_the_framework_says(
+    layouts: Layouts, name: str, schedule: Schedule
+) -> None:
+    found = layouts(framework=f"Megatron-LM + zero-bubble ({name})", pp=4, gpus=32, global_batch=32)
+    assert {layout.schedule for layout in found.value} == {schedule}
+
+
 def test_what_cannot_be_expressed_is_said(layouts: Layouts) -> None:
-    assert layouts(notes="schedule ZB-2p").assumed == ("zero-bubble schedule ZB-2p as 1F1B",)
     offload = "activation CPU offload ratio alpha="
     assert layouts(notes=f"{offload}0.000").assumed == ()
     assert len(layouts(notes=f"{offload}0.522").assumed) == 1

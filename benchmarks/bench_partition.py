@@ -1,0 +1,103 @@
+"""How long the exact partition takes, and what it gains over the even split.
+
+Run as ``python benchmarks/bench_partition.py``. The first table is CPU time on problems of a real
+size with proof: the memory is such that some layers must recompute; the last column is the integer
+program alone, without the answer and the bounds of the DP. The second is three models, each with
+layouts of growing depth: the exact partition against the even split with its best recompute
+setting, and what Megatron-LM can express against the exact one.
+"""
+
+import os
+import sys
+from pathlib import Path
+from time import process_time
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from plan3d.cli.inputs import job
+from plan3d.cli.layout_option import read_layout
+from plan3d.planner import partition_dp, partition_ilp
+from plan3d.planner.frameworks import FRAMEWORKS
+from plan3d.planner.partition import Problem
+from plan3d.planner.partition_compare import Comparison, compare
+from plan3d.planner.partition_cost import Solution
+from plan3d.planner.partition_from_job import check_layout, partition_problem
+from plan3d.simulator.errors import InputError, NothingFeasibleError
+from tests.planner.partitions import large
+
+SIZES = ((96, 16), (126, 16), (128, 64))
+JOBS = (
+    ("gpt175b", 1024, "dgx-a100-80g", "tp=8"),
+    ("gpt175b", 1024, "dgx-a100-40g", "tp=8"),
+    ("llama-3.1-405b", 8192, "dgx-h100", "tp=8"),
+    ("h=5120,l=40,a=40,v=128000,s=4096", 256, "dgx-a100-80g", "tp=2"),
+)
+DEPTHS = (4, 8, 10, 16, 32)
+LIMIT_S = 60.0
+
+
+def timed(problem: Problem, *, assisted: bool = True, ilp: bool = True) -> tuple[float, Solution]:
+    """Return CPU seconds and the answer."""
+    started = process_time()
+    if not ilp:
+        found = partition_dp.solve(problem)
+    else:
+        found = partition_ilp.solve(problem, time_limit_s=LIMIT_S, assisted=assisted)
+    return process_time() - started, found
+
+
+def times() -> None:
+    """Print the table of CPU times."""
+    print(f"{'layers x stages':<26} {'DP s':>7} {'ILP s':>7} {'ILP alone s':>12}  proof")
+    for layers, stages in SIZES:
+        for name, kind in (
+            ("alike", {}),
+            ("6th heavier", {"heavy": 6}),
+            ("5 % noise", {"noise": 0.05}),
+        ):
+            problem = large(layers=layers, stages=stages, **kind)  # type: ignore[arg-type]
+            dp_s, dp = timed(problem, ilp=False)
+            ilp_s, ilp = timed(problem)
+            alone_s, alone = timed(problem, assisted=False)
+            assert abs(ilp.assignment.step_time_s / dp.assignment.step_time_s - 1) < 1e-9
+            proof = (
+                f"ILP {ilp.status}" if not ilp.proven else "all" if alone.proven else alone.status
+            )
+            label = f"{layers} x {stages}, {name}"
+            print(f"{label:<26} {dp_s:>7.3f} {ilp_s:>7.3f} {alone_s:>12.2f}  {proof}")
+
+
+def compared(model: str, gpus: int, hardware: str, layout: str) -> Comparison:
+    """Return the partitions of one layout."""
+    question = job(model, gpus, hardware=hardware)
+    megatron = FRAMEWORKS["megatron"]
+    chosen = read_layout(layout, gpus, question.software, megatron)
+    check_layout(question, chosen, megatron)
+    return compare(partition_problem(question, chosen), megatron)
+
+
+def gains() -> None:
+    """Print the table of gains."""
+    print(f"\n{'job':<52} {'step s':>8} {'over even':>10} {'runnable':>9}  layers")
+    for model, gpus, hardware, axes in JOBS:
+        for depth in DEPTHS:
+            layout = f"{axes},pp={depth}"
+            label = f"{model.partition(',a=')[0]}/{gpus} {hardware} {layout}"
+            try:
+                found = compared(model, gpus, hardware, layout)
+            except (InputError, NothingFeasibleError) as error:
+                print(f"{label:<52} {str(error).splitlines()[-1][:70]}")
+                continue
+            best = found.best.assignment
+            gain, gap = (
+                "none fits" if value is None else f"{value:+.1%}"
+                for value in (found.gain, found.gap)
+            )
+            sizes = " ".join(map(str, best.sizes))
+            print(f"{label:<52} {best.step_time_s:>8.2f} {gain:>10} {gap:>9}  {sizes}")
+
+
+if __name__ == "__main__":
+    times()
+    gains()

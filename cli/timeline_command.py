@@ -1,0 +1,96 @@
+"""plan3d timeline: when every rank of one layout's pipeline computes, and why it waits."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plan3d.cli import as_json, files, options, timeline_report
+from plan3d.cli.binary_files import write_bytes
+from plan3d.cli.console import draws, say
+from plan3d.cli.inputs import question
+from plan3d.cli.layout_option import read_layout
+from plan3d.cli.played import Played, played
+from plan3d.cli.question import Question
+from plan3d.cli.render import show
+from plan3d.cli.trace import as_text, trace
+from plan3d.planner import frameworks
+from plan3d.planner.constraints import parse_fix
+from plan3d.simulator.layout import Layout, Schedule
+
+command = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@command.command()
+def run(
+    model: options.Model,
+    gpus: options.Gpus,
+    layout: Annotated[
+        str, typer.Option(help="tp=8,pp=8,...: dp, shard, sp and schedule follow if left out.")
+    ],
+    schedule: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Instead of the layout's: 1f1b, zb_h1, dualpipe, ..."),
+    ] = None,
+    micro_batches: Annotated[
+        int | None,
+        typer.Option(parser=options.whole, metavar="N", help="Play so many. [default: the step's]"),
+    ] = None,
+    hardware: options.Hardware = None,
+    seq: options.Seq = None,
+    global_batch: options.GlobalBatch = None,
+    precision: options.Precision = None,
+    optimizer: options.Optimizer = None,
+    framework: options.Framework = frameworks.ANY.name,
+    trace_file: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE.json", help="Write a trace for ui.perfetto.dev."),
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it, as SVG.")] = None,
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it, as PNG.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Play one layout's pipeline: when every rank computes, and why it waits."""
+    files.check(trace_file, svg, png)
+    asked = question(
+        model=model, gpus=gpus, hardware=hardware, seq=seq, global_batch=global_batch,
+        precision=precision, optimizer=optimizer, framework=framework,
+    )  # fmt: skip
+    runner = frameworks.named(framework)
+    chosen = read_layout(layout, gpus, asked.job.software, runner)
+    if schedule is not None:
+        wanted = parse_fix(f"schedule={schedule}").low
+        chosen = replace(chosen, schedule=Schedule(int(wanted)))
+    if micro_batches is not None:
+        asked = _shorter(asked, chosen, micro_batches)
+    found = played(asked, chosen, runner)
+    _write(found, trace_file, svg, png)
+    if json:
+        say(as_json.dumps(timeline_report.as_object(found)))
+    else:
+        show(timeline_report.report(found, terminal=draws()))
+
+
+def _shorter(question: Question, layout: Layout, micro_batches: int) -> Question:
+    """Return the same question for a step of so many micro-batches."""
+    job = question.job
+    batch = micro_batches * layout.dp * layout.micro_batch
+    work = replace(job.work, global_batch=batch)
+    note = f"global batch {batch:,}, for {micro_batches:,} micro-batches: --micro-batches"
+    return replace(question, job=replace(job, work=work), assumed=(note, *question.assumed))
+
+
+def _write(found: Played, trace_file: Path | None, svg: Path | None, png: Path | None) -> None:
+    """Write the files, once all of them are made."""
+    made: list[tuple[Path, bytes]] = []
+    if trace_file is not None:
+        made.append((trace_file, as_text(trace(found.network, found.line, found.costs)).encode()))
+    if svg is not None or png is not None:
+        from plan3d.cli import whiteboard  # noqa: PLC0415  # matplotlib: 0.5 s
+
+        figure = whiteboard.draw(found.line, timeline_report.title(found))
+        images = ((path, kind) for path, kind in ((svg, "svg"), (png, "png")) if path is not None)
+        made += [(path, whiteboard.image(figure, kind)) for path, kind in images]
+    for path, content in made:
+        write_bytes(path, content)

@@ -1,0 +1,97 @@
+"""The problem of a job costs what the estimate says; the rest is by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from plan3d.planner.frameworks import ANY, FRAMEWORKS
+from plan3d.planner.partition_cost import evaluate
+from plan3d.planner.partition_from_job import check_layout, layer_is_moe, partition_problem
+from plan3d.planner.result import Job
+from plan3d.simulator.errors import InputError
+from plan3d.simulator.estimate import estimate
+from plan3d.simulator.layout import Layout, Recompute, Schedule
+from plan3d.simulator.model import Experts
+from plan3d.simulator.result import Estimate
+from tests.planner.jobs import job
+
+BASE = Layout(tp=2, pp=4, dp=2, sp=1, zero=1, shard=2)
+
+
+def asked(**axes: int) -> Job:
+    found = job(gpus=16, **axes)
+    return replace(found, model=replace(found.model, layers=8))
+
+
+def estimated(of: Job, layout: Layout) -> Estimate:
+    return estimate(of.model, of.work, of.cluster, of.software, layout)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        BASE,
+        replace(BASE, recompute=Recompute.SELECTIVE),
+        replace(BASE, recompute=Recompute.FULL),
+        replace(BASE, micro_batch=2, schedule=Schedule.GPIPE),
+        replace(BASE, vpp=2, schedule=Schedule.INTERLEAVED, recompute=Recompute.FULL),
+        replace(BASE, pp=8, dp=1, shard=1, zero=0),
+        replace(BASE, pp=1, dp=8, shard=8, zero=3),
+    ],
+    ids=str,
+)
+def test_the_even_split_costs_what_the_estimate_says(layout: Layout) -> None:
+    question = asked()
+    problem = partition_problem(question, layout)
+    chunks = layout.pp * layout.vpp
+    found = evaluate(problem, [8 // chunks] * chunks, [int(layout.recompute)] * 8)
+    expected = estimated(question, layout)
+    assert found.step_time_s == pytest.approx(expected.step_time_s, rel=1e-12)
+    assert max(found.memory_bytes) == pytest.approx(expected.memory_bytes, rel=1e-12)
+    assert found.memory_bytes[0] == pytest.approx(expected.first_stage.total_bytes, rel=1e-12)
+    assert found.fits == expected.fits
+
+
+def test_layers_with_experts_stand_where_the_model_has_them() -> None:
+    model = asked().model
+    assert layer_is_moe(model) == [False] * 8
+    experts = Experts(count=8, top_k=2, ffn=64, dense_first=2)
+    assert layer_is_moe(replace(model, experts=experts)) == [False] * 2 + [True] * 6
+    second = replace(model, experts=replace(experts, dense_first=0, every=2))
+    assert layer_is_moe(second) == [False, True] * 4
+    assert sum(layer_is_moe(second)) == second.moe_layers
+
+
+def test_a_mixture_has_two_kinds_of_layers() -> None:
+    question = asked()
+    experts = Experts(count=8, top_k=2, ffn=question.model.ffn, dense_first=2)
+    mixture = replace(question, model=replace(question.model, experts=experts))
+    problem = partition_problem(mixture, BASE)
+    state = problem.layers.state_bytes
+    assert len(np.unique(state)) == 2
+    assert state[0] < state[7]
+    plain = partition_problem(question, BASE).layers
+    assert state[0] == plain.state_bytes[0]
+    assert problem.layers.forward_s[0] == plain.forward_s[0]
+    # As a whole it is what the estimate makes of a mean block, but for the straggling stages.
+    mean = evaluate(problem, [2] * 4, [0] * 8)
+    assert sum(mean.device_s) == pytest.approx(
+        problem.layers.time_s[:, 0].sum() + problem.devices.extra_s.sum()
+    )
+
+
+def test_layouts_that_cannot_run() -> None:
+    check_layout(asked(), replace(BASE, pp=4), ANY)
+    uneven = replace(BASE, tp=1, sp=0, pp=3, dp=5, shard=5)
+    nine = replace(asked(), gpus=15)
+    nine = replace(nine, work=replace(nine.work, global_batch=5 * 8))
+    check_layout(nine, uneven, FRAMEWORKS["megatron"])
+    with pytest.raises(InputError, match="16 pipeline stages are more than the 8 layers"):
+        check_layout(asked(), replace(BASE, pp=16), ANY)
+    with pytest.raises(InputError, match="is not the number of GPUs"):
+        check_layout(asked(), replace(BASE, dp=4, shard=4), ANY)
+    with pytest.raises(InputError, match="nanotron has no ZeRO stage 3"):
+        check_layout(asked(), replace(BASE, zero=3), FRAMEWORKS["nanotron"])
+    with pytest.raises(InputError, match="uneven stages is known for"):
+        partition_problem(asked(), replace(BASE, schedule=Schedule.ZB_H1))
