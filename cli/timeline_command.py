@@ -1,6 +1,7 @@
 """plan3d timeline: when every rank of one layout's pipeline computes, and why it waits."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,12 @@ from plan3d.cli.console import draws, say
 from plan3d.cli.inputs import question
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.played import Played, played
-from plan3d.cli.question import Question
 from plan3d.cli.render import show
 from plan3d.cli.trace import as_text, trace
 from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix
-from plan3d.simulator.layout import Layout, Schedule
+from plan3d.simulator.errors import InputError
+from plan3d.simulator.layout import Schedule
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -35,7 +36,9 @@ def run(
     ] = None,
     micro_batches: Annotated[
         int | None,
-        typer.Option(parser=options.whole, metavar="N", help="Play so many. [default: the step's]"),
+        typer.Option(
+            parser=options.whole, metavar="N", help="So many make the step. [default: as the batch]"
+        ),
     ] = None,
     hardware: options.Hardware = None,
     seq: options.Seq = None,
@@ -53,32 +56,26 @@ def run(
 ) -> None:
     """Play one layout's pipeline: when every rank computes, and why it waits."""
     files.check(trace_file, svg, png)
-    asked = question(
-        model=model, gpus=gpus, hardware=hardware, seq=seq, global_batch=global_batch,
-        precision=precision, optimizer=optimizer, framework=framework,
+    ask = partial(
+        question, model=model, gpus=gpus, hardware=hardware, seq=seq, precision=precision,
+        optimizer=optimizer, framework=framework,
     )  # fmt: skip
+    asked = ask(global_batch=global_batch)
     runner = frameworks.named(framework)
     chosen = read_layout(layout, gpus, asked.job.software, runner)
     if schedule is not None:
         wanted = parse_fix(f"schedule={schedule}").low
         chosen = replace(chosen, schedule=Schedule(int(wanted)))
     if micro_batches is not None:
-        asked = _shorter(asked, chosen, micro_batches)
+        if global_batch is not None:
+            raise InputError("--micro-batches and --global-batch contradict; give one of them")
+        asked = ask(global_batch=micro_batches * chosen.dp * chosen.micro_batch)
     found = played(asked, chosen, runner)
     _write(found, trace_file, svg, png)
     if json:
         say(as_json.dumps(timeline_report.as_object(found)))
     else:
         show(timeline_report.report(found, terminal=draws()))
-
-
-def _shorter(question: Question, layout: Layout, micro_batches: int) -> Question:
-    """Return the same question for a step of so many micro-batches."""
-    job = question.job
-    batch = micro_batches * layout.dp * layout.micro_batch
-    work = replace(job.work, global_batch=batch)
-    note = f"global batch {batch:,}, for {micro_batches:,} micro-batches: --micro-batches"
-    return replace(question, job=replace(job, work=work), assumed=(note, *question.assumed))
 
 
 def _write(found: Played, trace_file: Path | None, svg: Path | None, png: Path | None) -> None:

@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from plan3d.cli.played import Played
 from plan3d.cli.report import Report, Table
 from plan3d.cli.timeline_text import LEGEND, picture
 from plan3d.cli.words import as_option, brief, gib, percent, seconds
+from plan3d.simulator.layout import Schedule
 from plan3d.simulator.timeline import Timeline
 
 PIPED = 120
@@ -19,7 +21,8 @@ CAUSES = ("warm_up_s", "cool_down_s", "imbalance_s", "transfer_s")
 
 def title(found: Played) -> tuple[str, str]:
     """Return what is played, and what came of it, a line each."""
-    job, layout = found.question.job, found.layout
+    job = found.question.job
+    layout = replace(found.layout, schedule=Schedule.ONE_F_ONE_B)  # it is named in full
     return (
         f"{job.model.name} on {job.gpus:,} x {job.cluster.gpu.name}: {brief(layout)}, "
         f"{found.schedule}, {found.micro_batches:,} micro-batches",
@@ -54,7 +57,8 @@ def _answer(found: Played, terminal: bool) -> Iterator[str]:
             f"Makespan {seconds(float(line.makespan_s))}: ranks end as staggered as they began, "
             "and may start the next step so; a rank's own time counts"
         )
-    yield f"Closed form: {seconds(found.closed_s)}; played {found.difference:+.2%} against it"
+    apart = "the same" if abs(found.difference) < 5e-5 else f"{found.difference:+.2%} when played"
+    yield f"Closed form: {seconds(found.closed_s)}; {apart}"
     if not estimate.fits:
         yield (
             f"The layout does NOT fit: {gib(estimate.memory_bytes)} of "

@@ -33,7 +33,8 @@ def picture(line: Timeline, columns: int) -> tuple[str, ...]:
     makespan = float(line.makespan_s)
     if makespan > (columns - head) * shortest:
         return ()
-    times = (np.arange(ceil(makespan / shortest)) + 0.5) * shortest
+    across = ceil(makespan / shortest)
+    times = (np.arange(across) + 0.5) * makespan / across
     return tuple(
         f"rank {rank}".ljust(head) + _row(pieces, times.tolist())
         for rank, pieces in enumerate(ranks)
@@ -46,7 +47,9 @@ def _pieces(line: Timeline, rank: int) -> list[Piece]:
     for i in range(program.first[rank], program.first[rank + 1]):
         if i and program.overlaps[i - 1]:
             continue
-        marks = [mark for j in range(i, i + 1 + int(program.overlaps[i])) for mark in _marks(program, j)]
+        marks = [
+            mark for j in range(i, i + 1 + int(program.overlaps[i])) for mark in _marks(program, j)
+        ]
         edges = np.linspace(line.start_s[i], line.end_s[i], len(marks) + 1).tolist()
         found += list(zip(edges, edges[1:], marks, strict=False))
     return [piece for piece in found if piece[1] > piece[0]]

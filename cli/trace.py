@@ -119,8 +119,7 @@ def _lane(free: list[int], start: int, until: int) -> int:
 
 
 def _counters(line: Timeline, costs: StageCosts) -> Iterator[Event]:
-    """Yield what each rank keeps, whenever that changes: after a forward pass starts, or a
-    backward pass is over."""
+    """Yield what each rank keeps: more once a forward pass starts, less after a backward pass."""
     program = line.program
     forward = program.kind == Kind.FORWARD
     times = _ns(np.where(forward, line.start_s, line.end_s))

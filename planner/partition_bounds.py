@@ -12,6 +12,8 @@ from plan3d.simulator.numeric import Bools, Floats, Ints
 
 TOLERANCE: Final = 1e-10
 """A better answer than this is not looked for. [1]"""
+EVEN: Final = 1e-11
+"""How much a stage's share of the slowest one counts, to tell equal answers apart. [1]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +102,7 @@ def cheapest(times: Floats, weight: float) -> tuple[tuple[int, ...], float] | No
     ladder = np.unique(times[np.isfinite(times)])
     if len(ladder) == 0:
         return None
-    best: tuple[tuple[int, ...], float] | None = None
+    best: tuple[float, float] | None = None
     waiting: list[tuple[float, int, int, float]] = []
 
     def look(low: int, high: int) -> None:
@@ -110,9 +112,9 @@ def cheapest(times: Floats, weight: float) -> tuple[tuple[int, ...], float] | No
         total = float(tails[0, 0])
         if not np.isfinite(total):
             return
-        sizes, slowest = _walk(times, tails, ladder[high])
+        slowest = _walk(times, tails, ladder[high])[1]
         if best is None or weight * slowest + total < best[1]:
-            best = sizes, weight * slowest + total
+            best = slowest, weight * slowest + total
         # From the slowest stage of this answer up to `high`, nothing is better than it.
         high = int(np.searchsorted(ladder, slowest)) - 1
         if low <= high:
@@ -125,7 +127,13 @@ def cheapest(times: Floats, weight: float) -> tuple[tuple[int, ...], float] | No
         look(low, middle)
         if middle < high:
             heapq.heappush(waiting, (weight * ladder[middle + 1] + total, middle + 1, high, total))
-    return best
+    if best is None:
+        return None
+    slowest, value = best
+    # Of answers that cost the same, the one with the most even stages.
+    share = 1 + EVEN * times / slowest if slowest > 0 else 1.0
+    table = np.where(times <= slowest, times, np.inf) * share
+    return _walk(table, _tails(table, np.inf), np.inf)[0], value
 
 
 def _stops(times: Floats) -> NDArray[np.intp]:

@@ -145,12 +145,13 @@ def _answer(problem: Problem, start: _Start, columns: Columns, outcome: "Outcome
         bound_s = found.step_time_s
     elif start.incumbent is not None and start.incumbent.step_time_s < found.step_time_s:
         found = start.incumbent
+    late = "" if outcome.optimal else "time limit reached: the best answer so far"
     return Solution(
         assignment=found,
         searcher=f"ilp, {outcome.solver}",
-        proven=outcome.optimal,
+        proven=outcome.optimal or _met(bound_s, found),
         bound_s=min(bound_s, found.step_time_s),
-        note="" if outcome.optimal else "time limit reached: the best answer so far",
+        note=late,
     )
 
 
@@ -158,11 +159,19 @@ def _fallback(problem: Problem, start: _Start, why: str) -> Solution:
     """Return the best answer that is known without a solver."""
     if start.incumbent is None:
         raise NothingFeasibleError(f"{why}, and no simple partition fits; {_missing(problem)}")
-    bound_s = min(start.least_s + problem.fixed_s, start.incumbent.step_time_s)
-    proven = bound_s >= start.incumbent.step_time_s * (1 - 1e-9)
+    bound_s = start.least_s + problem.fixed_s
     return Solution(
-        assignment=start.incumbent, searcher="dp", proven=proven, bound_s=bound_s, note=why
+        assignment=start.incumbent,
+        searcher="dp",
+        proven=_met(bound_s, start.incumbent),
+        bound_s=min(bound_s, start.incumbent.step_time_s),
+        note=why,
     )
+
+
+def _met(bound_s: float, found: Assignment) -> bool:
+    """Return whether nothing can be better than an answer, whoever says so."""
+    return bound_s >= found.step_time_s * (1 - 1e-9)
 
 
 def _missing(problem: Problem) -> str:

@@ -44,12 +44,17 @@ class Labels:
 
 
 def layer_kinds(layers: Layers) -> tuple[Ints, Ints]:
-    """Return the first layer of each kind, and the kind of each layer: alike but for states."""
+    """Return the first layer of each kind, and the kind of each layer: alike but for states.
+
+    Kinds are numbered as they appear, so that where all layers differ the labels of a window
+    build on those of the window one layer shorter.
+    """
     columns = (layers.time_s, layers.kept_bytes, layers.working_bytes, layers.host_bytes)
     _, first, kind = np.unique(
         np.concatenate(columns, axis=1), axis=0, return_index=True, return_inverse=True
     )
-    return first, np.asarray(kind).ravel()
+    order = np.argsort(first)
+    return first[order], np.argsort(order)[np.asarray(kind).ravel()]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -124,12 +124,16 @@ def test_the_searcher_is_chosen_by_the_question() -> None:
 
 
 def test_megatron_takes_any_split_by_its_layout() -> None:
-    """18 layers on 5 stages with the first and last heavier: no split with inner stages alike."""
-    asked = spacious(large(layers=18, stages=5, noise=0.3))
-    found = compare(asked, MEGATRON)
+    """Layers of 6, 3 + 3, 6, 2 + 2 + 2 and 6 s: five stages of 6 s each."""
+    asked = spacious(large(layers=8, stages=5))
+    forward_s = np.array([6.0, 3, 3, 6, 2, 2, 2, 6])
+    layers = replace(asked.layers, forward_s=forward_s, backward_s=np.outer(forward_s, [0, 1, 2]))
+    devices = replace(asked.devices, extra_s=np.zeros(5))
+    found = compare(replace(asked, layers=layers, devices=devices), MEGATRON)
+    assert found.best.assignment.device_s == (6,) * 5
     assert found.runnable is not None
-    sizes = found.runnable.assignment.sizes
-    assert len(set(sizes[1:-1])) > 1
-    assert f"--pipeline-model-parallel-layout 'Et*{sizes[0]}|t*{sizes[1]}|" in found.runnable.how
-    assert f"|t*{sizes[-1]}L'" in found.runnable.how
-    assert found.gap == pytest.approx(0)
+    assert found.runnable.how == (
+        "--num-layers 8 --pipeline-model-parallel-size 5 "
+        "--pipeline-model-parallel-layout 'Et*1|t*2|t*1|t*3|t*1L'"
+    )
+    assert found.gap == 0

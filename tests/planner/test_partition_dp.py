@@ -79,6 +79,17 @@ def test_the_threshold_trades_the_slowest_stage_against_the_sum() -> None:
     assert cheapest(np.full((2, 4, 4), np.inf), 1.0) is None
 
 
+def test_of_equal_answers_the_most_even_is_taken() -> None:
+    """Five layers of 1 s for two stages, and a third of 4 s with one: any split costs 9 + 4 w."""
+    times = np.full((3, 6, 6), np.inf)
+    times[:2] = np.where(np.arange(6) > 0, np.arange(6.0), np.inf)
+    times[2, 5, 1] = 4.0
+    found = cheapest(times, 10.0)
+    assert found is not None
+    assert found[1] == 10 * 4 + 9
+    assert sorted(found[0]) == [1, 2, 3]
+
+
 def test_labels_of_two_layers_by_hand() -> None:
     """Options keep (5, 1) and take (2, 3): the pairs (10, 4), (6, 5) and (2, 6) stay."""
     asked = problem(0, layers=2, stages=1, kinds=1)

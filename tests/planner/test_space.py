@@ -16,7 +16,7 @@ from plan3d.simulator.layout import FIELDS, LayoutTable
 from plan3d.simulator.legality import reasons
 from plan3d.simulator.model import Experts
 from tests.planner.jobs import as_tuples, cluster, job, model
-from tests.planner.oracle import GPIPE, ONE_F_ONE_B, RULES, nested_loops
+from tests.planner.oracle import BLOCK, GPIPE, ONE_F_ONE_B, RULES, SELECTIVE, nested_loops
 
 
 def everything(job: Job, framework: str = "any", *, fix: tuple[str, ...] = ()) -> LayoutTable:
