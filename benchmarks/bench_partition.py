@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from plan3d.cli.inputs import job
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.partition_report import runs
-from plan3d.planner import partition_dp, partition_ilp
 from plan3d.planner.frameworks import FRAMEWORKS
-from plan3d.planner.partition import Problem
-from plan3d.planner.partition_compare import Comparison, compare
-from plan3d.planner.partition_cost import Solution
-from plan3d.planner.partition_from_job import check_layout, partition_problem
+from plan3d.planner.partition import dp
+from plan3d.planner.partition.compare import Comparison, compare
+from plan3d.planner.partition.cost import Solution
+from plan3d.planner.partition.from_job import check_layout, partition_problem
+from plan3d.planner.partition.problem import Problem
 from tests.planner.partitions import large
 
 SIZES = ((96, 16), (126, 16), (128, 64))
@@ -45,9 +45,9 @@ def timed(problem: Problem, *, assisted: bool = True, ilp: bool = True) -> tuple
     """Return CPU seconds and the answer."""
     started = process_time()
     if not ilp:
-        found = partition_dp.solve(problem)
+        found = dp.solve(problem)
     else:
-        found = partition_ilp.solve(problem, time_limit_s=LIMIT_S, assisted=assisted)
+        found = ilp.solve(problem, time_limit_s=LIMIT_S, assisted=assisted)
     return process_time() - started, found
 
 

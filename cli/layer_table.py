@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from plan3d.planner.partition import Layers
+from plan3d.planner.partition.problem import Layers
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.numeric import Floats
 

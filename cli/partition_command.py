@@ -14,10 +14,10 @@ from plan3d.cli.layer_table import read_layers, write_layers
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.render import show
 from plan3d.planner import frameworks
-from plan3d.planner.partition import Coupling
-from plan3d.planner.partition_compare import compare
-from plan3d.planner.partition_from_job import check_layout, partition_problem
-from plan3d.planner.partition_ilp import TIME_LIMIT_S
+from plan3d.planner.partition.compare import compare
+from plan3d.planner.partition.from_job import check_layout, partition_problem
+from plan3d.planner.partition.ilp import TIME_LIMIT_S
+from plan3d.planner.partition.problem import Coupling
 from plan3d.simulator.errors import InputError, unknown
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)

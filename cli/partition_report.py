@@ -8,9 +8,9 @@ from typing import Any
 from plan3d.cli.question import Question
 from plan3d.cli.report import Report, Table
 from plan3d.cli.words import as_option, brief, gib, percent, seconds
-from plan3d.planner.partition import Problem
-from plan3d.planner.partition_compare import Comparison, Simple
-from plan3d.planner.partition_cost import Assignment
+from plan3d.planner.partition.compare import Comparison, Simple
+from plan3d.planner.partition.cost import Assignment
+from plan3d.planner.partition.problem import Problem
 from plan3d.simulator.layout import Layout
 
 

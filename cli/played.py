@@ -19,7 +19,7 @@ from plan3d.simulator.schedules.table import build
 from plan3d.simulator.stage_costs import stage_costs
 from plan3d.simulator.timeline import Timeline
 
-LONGEST = 1_000_000
+LONGEST = 500_000
 """Operations that are played, which takes seconds: more is a slip, or belongs in a search."""
 
 BUILDER_SAYS = Reason.SCHEDULE | Reason.INTERLEAVE_BATCH

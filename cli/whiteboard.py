@@ -35,6 +35,8 @@ DARKEST: Final = 0.87
 """Of the fill of a rank's last chunk, where it has several. [1]"""
 BOX, LONGEST = 0.115, 120
 """Width of a short box [inches], and how many of them fit side by side: of more, some are cut."""
+SHORT = 0.4
+"""Which quantile of the boxes is a short one: the least of two kinds, the middle of three. [1]"""
 NARROWEST, BESIDE, AROUND = 6.0, 1.0, 1.5
 """Widths and heights of the figure: the least, beside the boxes, and above and below. [inches]"""
 ROW = 2.0
@@ -66,7 +68,7 @@ class Box:
 def draw(line: Timeline, title: tuple[str, str]) -> Figure:
     """Draw a pipeline that was played; of a long one, its start and its end."""
     ranks, boxes = line.program.ranks, [*_boxes(line)]
-    unit_s = float(np.quantile([box.end_s - box.start_s for box in boxes], 0.25))
+    unit_s = float(np.quantile([box.end_s - box.start_s for box in boxes], SHORT))
     windows = _windows(float(line.makespan_s), unit_s * LONGEST)
     spans = [until - since for since, until in windows]
     width = max(sum(spans) / unit_s * BOX, NARROWEST)

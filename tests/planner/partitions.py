@@ -5,8 +5,8 @@ from itertools import combinations, pairwise, product
 
 import numpy as np
 
-from plan3d.planner.partition import Devices, Host, Layers, Problem
-from plan3d.planner.partition_cost import evaluate
+from plan3d.planner.partition.cost import evaluate
+from plan3d.planner.partition.problem import Devices, Host, Layers, Problem
 
 
 def problem(

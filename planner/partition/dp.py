@@ -29,11 +29,11 @@ from typing import Final
 
 import numpy as np
 
-from plan3d.planner.partition import Problem
-from plan3d.planner.partition_bounds import Bounds, cheapest, surviving
-from plan3d.planner.partition_cost import ROUNDING, Solution, evaluate
-from plan3d.planner.partition_labels import Kinds, LabelBook
-from plan3d.planner.partition_windows import (
+from plan3d.planner.partition.bounds import Bounds, cheapest, surviving
+from plan3d.planner.partition.cost import ROUNDING, Solution, evaluate
+from plan3d.planner.partition.labels import Kinds, LabelBook
+from plan3d.planner.partition.problem import Problem
+from plan3d.planner.partition.windows import (
     even,
     fewest_bytes,
     lowest_times,
@@ -56,7 +56,7 @@ def solve(problem: Problem) -> Solution:
     Raises
     ------
     InputError
-        If a device has several chunks, or host memory is shared: that is `partition_ilp`'s.
+        If a device has several chunks, or host memory is shared: that is `ilp`'s.
     NothingFeasibleError
         If no assignment fits: with the stage that misses most, and by how much.
     """

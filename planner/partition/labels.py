@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from plan3d.planner.partition import Layers
+from plan3d.planner.partition.problem import Layers
 from plan3d.simulator.numeric import Floats, Ints
 
 Kinds = tuple[int, ...]

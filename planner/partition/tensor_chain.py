@@ -74,7 +74,7 @@ def chain_ilp(widths_bytes: Sequence[float], ranks: float) -> Chain:
     """
     import pulp  # type: ignore[import-untyped]  # noqa: PLC0415  # 0.1 s
 
-    from plan3d.planner.partition_program import solver_within  # noqa: PLC0415
+    from plan3d.planner.partition.program import solver_within  # noqa: PLC0415
 
     count = len(_checked(widths_bytes))
     program = pulp.LpProblem("chain", pulp.LpMinimize)

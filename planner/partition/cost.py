@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plan3d.planner.partition import Problem
+from plan3d.planner.partition.problem import Problem
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.numeric import Floats, Ints
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from plan3d.planner.partition import Problem
-from plan3d.planner.partition_bounds import Bounds
-from plan3d.planner.partition_labels import LabelBook, layer_kinds
-from plan3d.planner.partition_windows import (
+from plan3d.planner.partition.bounds import Bounds
+from plan3d.planner.partition.labels import LabelBook, layer_kinds
+from plan3d.planner.partition.problem import Problem
+from plan3d.planner.partition.windows import (
     Setting,
     chosen,
     outside_s,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from plan3d.planner.frameworks import ANY, FRAMEWORKS
-from plan3d.planner.partition_cost import evaluate
-from plan3d.planner.partition_from_job import check_layout, layer_is_moe, partition_problem
+from plan3d.planner.partition.cost import evaluate
+from plan3d.planner.partition.from_job import check_layout, layer_is_moe, partition_problem
 from plan3d.planner.result import Job
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.estimate import estimate

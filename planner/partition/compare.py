@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from plan3d.planner import partition_dp, partition_ilp
 from plan3d.planner.frameworks import Framework
-from plan3d.planner.partition import FREE, Coupling, Problem
-from plan3d.planner.partition_bounds import TOLERANCE
-from plan3d.planner.partition_cost import Assignment, Solution
-from plan3d.planner.partition_settings import (
+from plan3d.planner.partition import dp, ilp
+from plan3d.planner.partition.bounds import TOLERANCE
+from plan3d.planner.partition.cost import Assignment, Solution
+from plan3d.planner.partition.problem import FREE, Coupling, Problem
+from plan3d.planner.partition.settings import (
     Sizes,
     best_split,
     ends_sizes,
@@ -18,7 +18,7 @@ from plan3d.planner.partition_settings import (
     setting_name,
     usable_settings,
 )
-from plan3d.planner.partition_windows import Setting
+from plan3d.planner.partition.windows import Setting
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 from plan3d.simulator.layout import Recompute
 
@@ -68,7 +68,7 @@ class Comparison:
 
 def compare(
     problem: Problem, framework: Framework, *, searcher: str | None = None,
-    coupling: Coupling = FREE, time_limit_s: float = partition_ilp.TIME_LIMIT_S,
+    coupling: Coupling = FREE, time_limit_s: float = ilp.TIME_LIMIT_S,
 ) -> Comparison:  # fmt: skip
     """Solve a problem, and compare the answer with simple ones.
 
@@ -112,17 +112,17 @@ def _solver(
     if searcher is None:
         searcher = "dp" if plain and coupling.max_kinds is None else "ilp"
     if searcher == "ilp":
-        return lambda asked, how, limit_s: partition_ilp.solve(asked, how, time_limit_s=limit_s)
+        return lambda asked, how, limit_s: ilp.solve(asked, how, time_limit_s=limit_s)
     if coupling.max_kinds is not None:
         raise InputError("the DP does not count kinds of stages; use --searcher ilp")
-    return _one_setting if coupling.one_recompute and plain else lambda *a: partition_dp.solve(a[0])
+    return _one_setting if coupling.one_recompute and plain else lambda *a: dp.solve(a[0])
 
 
 def _one_setting(problem: Problem, _: Coupling, __: float) -> Solution:
     found = one_setting(problem)
     if found is None:
         raise NothingFeasibleError(
-            f"no partition fits with one recompute setting; {partition_dp.shortfall(problem)}"
+            f"no partition fits with one recompute setting; {dp.shortfall(problem)}"
         )
     return Solution(
         assignment=found[0], searcher="dp, once per setting", proven=True,

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plan3d.planner import partition_dp, partition_ilp, partition_program
-from plan3d.planner.partition import FREE, Coupling, Problem
-from plan3d.planner.partition_settings import one_setting
+from plan3d.planner.partition import dp, ilp, program
+from plan3d.planner.partition.problem import FREE, Coupling, Problem
+from plan3d.planner.partition.settings import one_setting
 from plan3d.simulator.errors import InputError, NothingFeasibleError
 from tests.planner.partitions import large, problem, shortest, shortest_by_setting
 
@@ -16,7 +16,7 @@ from tests.planner.partitions import large, problem, shortest, shortest_by_setti
 def optimum(asked: Problem, coupling: Coupling = FREE, *, assisted: bool = True) -> float:
     """What the program answers and proves; infinite where nothing fits."""
     try:
-        found = partition_ilp.solve(asked, coupling, assisted=assisted)
+        found = ilp.solve(asked, coupling, assisted=assisted)
     except NothingFeasibleError:
         return np.inf
     assert found.proven
@@ -71,41 +71,41 @@ def test_few_kinds_of_stages(most: int) -> None:
 
 def test_no_time_leaves_the_best_known_and_marks_it() -> None:
     asked = large(layers=96, stages=16, heavy=6)
-    found = partition_ilp.solve(asked, Coupling(max_kinds=3), time_limit_s=0.0)
+    found = ilp.solve(asked, Coupling(max_kinds=3), time_limit_s=0.0)
     assert not found.proven
     assert found.note
     assert found.assignment.fits
     assert found.gap > 0
-    assert found.bound_s >= partition_dp.solve(asked).bound_s * (1 - 1e-9)
+    assert found.bound_s >= dp.solve(asked).bound_s * (1 - 1e-9)
 
 
 def test_a_solver_that_fails_leaves_the_dps_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("licence expired\ntrace")
 
-    monkeypatch.setattr(partition_program, "solver_within", fail)
+    monkeypatch.setattr(program, "solver_within", fail)
     asked = large(layers=24, stages=4)
-    found = partition_ilp.solve(asked)
-    assert found.assignment == partition_dp.solve(asked).assignment
+    found = ilp.solve(asked)
+    assert found.assignment == dp.solve(asked).assignment
     assert found.note == "the solver failed (licence expired): this is the DP's answer"
     assert found.proven  # by the DP
     assert found.searcher == "dp"
 
 
 def test_without_highs_cbc_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition_program.pulp.HiGHS, "available", lambda _: False)
+    monkeypatch.setattr(program.pulp.HiGHS, "available", lambda _: False)
     asked = large(layers=24, stages=4)
-    found = partition_ilp.solve(asked)
+    found = ilp.solve(asked)
     assert found.searcher == "ilp, CBC"
     assert found.proven
-    assert found.assignment.step_time_s == pytest.approx(partition_dp.solve(asked).bound_s)
+    assert found.assignment.step_time_s == pytest.approx(dp.solve(asked).bound_s)
 
 
 def test_an_answer_at_the_time_limit_is_not_called_optimal() -> None:
     """PuLP's status says "Optimal" there, too."""
     asked = large(layers=126, stages=16, heavy=6)
-    found = partition_ilp.solve(asked, assisted=False, time_limit_s=0.3)
-    best = partition_dp.solve(asked).bound_s
+    found = ilp.solve(asked, assisted=False, time_limit_s=0.3)
+    best = dp.solve(asked).bound_s
     assert found.bound_s <= best * (1 + 1e-9)
     assert found.proven == (found.gap < 1e-9)
     assert found.note == "" or found.note.startswith("time limit reached")
@@ -116,13 +116,13 @@ def test_nothing_fits() -> None:
     none = replace(asked.devices, capacity_bytes=np.zeros(3))
     for coupling in (FREE, Coupling(one_recompute=True), Coupling(max_kinds=2)):
         with pytest.raises(NothingFeasibleError, match="misses its"):
-            partition_ilp.solve(replace(asked, devices=none), coupling)
+            ilp.solve(replace(asked, devices=none), coupling)
     chunked = problem(0, stages=2, chunks=2)
     none = replace(chunked.devices, capacity_bytes=np.zeros(2))
     with pytest.raises(NothingFeasibleError, match="chunks of a device"):
-        partition_ilp.solve(replace(chunked, devices=none))
+        ilp.solve(replace(chunked, devices=none))
 
 
 def test_a_time_limit_below_nothing() -> None:
     with pytest.raises(InputError, match="time limit"):
-        partition_ilp.solve(problem(0), time_limit_s=-1.0)
+        ilp.solve(problem(0), time_limit_s=-1.0)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plan3d.planner import partition_dp, partition_ilp
-from plan3d.planner.partition import Problem
-from plan3d.planner.partition_bounds import cheapest
-from plan3d.planner.partition_labels import LabelBook
+from plan3d.planner.partition import dp, ilp
+from plan3d.planner.partition.bounds import cheapest
+from plan3d.planner.partition.labels import LabelBook
+from plan3d.planner.partition.problem import Problem
 from plan3d.simulator.errors import InputError, NothingFeasibleError
 from tests.planner.partitions import large, problem, shortest
 
@@ -18,7 +18,7 @@ GIB = 2.0**30
 def optimum(asked: Problem) -> float:
     """What the DP answers, checked against its own claims; infinite where nothing fits."""
     try:
-        found = partition_dp.solve(asked)
+        found = dp.solve(asked)
     except NothingFeasibleError:
         return np.inf
     assert found.proven
@@ -62,7 +62,7 @@ def test_more_memory_is_never_slower() -> None:
 @pytest.mark.parametrize("noise", [0.0, 0.05])
 def test_the_dp_and_the_ilp_agree_on_96_layers_and_16_stages(noise: float) -> None:
     asked = large(layers=96, stages=16, noise=noise)
-    found = partition_ilp.solve(asked)
+    found = ilp.solve(asked)
     assert found.proven
     assert found.searcher == "ilp, HiGHS"
     assert found.assignment.step_time_s == pytest.approx(optimum(asked), rel=1e-9)
@@ -119,11 +119,11 @@ def test_a_limit_that_nothing_meets_names_stage_and_shortfall() -> None:
     )
     devices = replace(asked.devices, fixed_bytes=np.zeros(2), capacity_bytes=np.full(2, 17.0 * GIB))
     with pytest.raises(NothingFeasibleError) as error:
-        partition_dp.solve(replace(asked, layers=layers, devices=devices))
+        dp.solve(replace(asked, layers=layers, devices=devices))
     assert "stage 1 of 2 (layers 1 to 3) misses its 17.0 GiB by 1.00 GiB" in str(error.value)
 
 
 def test_coupled_stages_are_not_the_dps() -> None:
     for asked in (problem(0, stages=2, chunks=2), problem(0, host=True)):
         with pytest.raises(InputError, match="--searcher ilp"):
-            partition_dp.solve(asked)
+            dp.solve(asked)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from plan3d.planner.frameworks import FRAMEWORKS
-from plan3d.planner.partition import Coupling, Problem
-from plan3d.planner.partition_compare import compare
-from plan3d.planner.partition_cost import evaluate
-from plan3d.planner.partition_settings import ends_sizes, even_sizes, settings
-from plan3d.planner.partition_windows import Setting, chosen, setting_times
+from plan3d.planner.partition.compare import compare
+from plan3d.planner.partition.cost import evaluate
+from plan3d.planner.partition.problem import Coupling, Problem
+from plan3d.planner.partition.settings import ends_sizes, even_sizes, settings
+from plan3d.planner.partition.windows import Setting, chosen, setting_times
 from plan3d.simulator.errors import InputError
 from tests.planner.partitions import large, problem, splits
 

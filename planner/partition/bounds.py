@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from plan3d.planner.partition import Problem
+from plan3d.planner.partition.problem import Problem
 from plan3d.simulator.numeric import Bools, Floats, Ints
 
 TOLERANCE: Final = 1e-10

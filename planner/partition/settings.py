@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from plan3d.planner.partition import Problem
-from plan3d.planner.partition_bounds import Bounds, cheapest, surviving
-from plan3d.planner.partition_cost import Assignment, evaluate
-from plan3d.planner.partition_windows import (
+from plan3d.planner.partition.bounds import Bounds, cheapest, surviving
+from plan3d.planner.partition.cost import Assignment, evaluate
+from plan3d.planner.partition.problem import Problem
+from plan3d.planner.partition.windows import (
     Setting,
     chosen,
     even,

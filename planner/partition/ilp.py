@@ -26,10 +26,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plan3d.planner import partition_dp
-from plan3d.planner.partition import FREE, Coupling, Problem
-from plan3d.planner.partition_bounds import TOLERANCE, Bounds, cheapest
-from plan3d.planner.partition_columns import (
+from plan3d.planner.partition import dp
+from plan3d.planner.partition.bounds import TOLERANCE, Bounds, cheapest
+from plan3d.planner.partition.columns import (
     Columns,
     exact_columns,
     keep_within,
@@ -38,9 +37,10 @@ from plan3d.planner.partition_columns import (
     same_everywhere,
     setting_columns,
 )
-from plan3d.planner.partition_cost import Assignment, Solution, evaluate
-from plan3d.planner.partition_fold import folded, unfolded
-from plan3d.planner.partition_settings import (
+from plan3d.planner.partition.cost import Assignment, Solution, evaluate
+from plan3d.planner.partition.fold import folded, unfolded
+from plan3d.planner.partition.problem import FREE, Coupling, Problem
+from plan3d.planner.partition.settings import (
     best_split,
     ends_sizes,
     even_sizes,
@@ -48,12 +48,12 @@ from plan3d.planner.partition_settings import (
     one_setting,
     usable_settings,
 )
-from plan3d.planner.partition_windows import lowest_times, reachable, setting_times
+from plan3d.planner.partition.windows import lowest_times, reachable, setting_times
 from plan3d.simulator.errors import InputError, NothingFeasibleError
 from plan3d.simulator.numeric import Bools, Floats
 
 if TYPE_CHECKING:
-    from plan3d.planner.partition_program import Outcome
+    from plan3d.planner.partition.program import Outcome
 
 TIME_LIMIT_S = 30.0
 """How long a solver may take unless told otherwise. [s]"""
@@ -110,7 +110,7 @@ def solve(
     if set(columns.chunk.tolist()) != set(range(len(problem.device_of))):
         return _fallback(problem, start, "no assignment is left to the solver")
     try:
-        from plan3d.planner.partition_program import Program  # noqa: PLC0415  # may be missing
+        from plan3d.planner.partition.program import Program  # noqa: PLC0415  # may be missing
 
         program = Program(
             problem=problem,
@@ -177,7 +177,7 @@ def _met(bound_s: float, found: Assignment) -> bool:
 def _missing(problem: Problem) -> str:
     """Say what is short of what."""
     if problem.chunks_per_device == 1 and problem.host is None:
-        return partition_dp.shortfall(problem)
+        return dp.shortfall(problem)
     return "no assignment fits the memory that chunks of a device, or devices of a node, share"
 
 
@@ -187,8 +187,8 @@ def _start(problem: Problem, coupling: Coupling) -> _Start:
         return _by_setting(problem, coupling)
     if problem.chunks_per_device > 1 or problem.host is not None:
         return _by_label(problem)
-    times, book = partition_dp.stage_times(problem)
-    best = partition_dp.solve(problem)
+    times, book = dp.stage_times(problem)
+    best = dp.solve(problem)
     return _Start(
         low=times,
         columns=lambda windows, within_s: exact_columns(
@@ -196,7 +196,7 @@ def _start(problem: Problem, coupling: Coupling) -> _Start:
         ),
         incumbent=best.assignment,
         least_s=best.bound_s - problem.fixed_s,
-        read=lambda sizes: partition_dp.choices(problem, book, sizes),
+        read=lambda sizes: dp.choices(problem, book, sizes),
     )
 
 
@@ -218,7 +218,7 @@ def _by_setting(problem: Problem, coupling: Coupling) -> _Start:
     single = problem.chunks_per_device == 1
     relaxed = cheapest(low, problem.bottleneck_weight) if single else None
     if single and relaxed is None:
-        raise NothingFeasibleError(partition_dp.shortfall(replace(problem, host=None)))
+        raise NothingFeasibleError(dp.shortfall(replace(problem, host=None)))
     incumbent = None
     if coupling.max_kinds is None and single and problem.host is None:
         best = one_setting(problem)
@@ -246,9 +246,9 @@ def _by_label(problem: Problem) -> _Start:
     low = lowest_times(problem, longest_window(problem, within_s))
     least_s = Bounds.of(problem, low).value_s
     if problem.chunks_per_device == 1:
-        least_s = partition_dp.solve(replace(problem, host=None)).bound_s - problem.fixed_s
+        least_s = dp.solve(replace(problem, host=None)).bound_s - problem.fixed_s
     elif same_everywhere(problem):
-        stages = partition_dp.solve(folded(replace(problem, host=None)))
+        stages = dp.solve(folded(replace(problem, host=None)))
         least_s = max(least_s, stages.bound_s / problem.chunks_per_device)
         dealt = unfolded(problem, stages.assignment)
         if dealt is not None and dealt.fits:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plan3d.planner.tensor_chain import CUTS, chain_dp, chain_ilp, costed, textbook_chains
+from plan3d.planner.partition.tensor_chain import CUTS, chain_dp, chain_ilp, costed, textbook_chains
 from plan3d.simulator.errors import InputError
 
 SHRINKING = (100.0, 10.0, 1.0)

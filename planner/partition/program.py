@@ -1,6 +1,6 @@
-r"""The integer program of `partition_ilp`, in PuLP: HiGHS solves it, or else CBC.
+r"""The integer program of `ilp`, in PuLP: HiGHS solves it, or else CBC.
 
-`partition_ilp` imports this only to solve: PuLP takes 0.1 s, and may be missing.
+`ilp` imports this only to solve: PuLP takes 0.1 s, and may be missing.
 
 Times are scaled by the mean device, memory by the capacity: the rows are of order one.
 """
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pulp  # type: ignore[import-untyped]
 
-from plan3d.planner.partition import Coupling, Problem
-from plan3d.planner.partition_columns import Columns
+from plan3d.planner.partition.columns import Columns
+from plan3d.planner.partition.problem import Coupling, Problem
 from plan3d.simulator.numeric import Ints
 
 GAP = 1e-9

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plan3d.planner.partition import Coupling, Devices, Host, Layers, Problem
-from plan3d.planner.partition_cost import Solution, evaluate
+from plan3d.planner.partition.cost import Solution, evaluate
+from plan3d.planner.partition.problem import Coupling, Devices, Host, Layers, Problem
 from plan3d.simulator.errors import InputError
 
 LAYERS = Layers(

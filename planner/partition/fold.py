@@ -15,9 +15,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from plan3d.planner.partition import Problem
-from plan3d.planner.partition_cost import Assignment, evaluate
-from plan3d.planner.partition_windows import reachable
+from plan3d.planner.partition.cost import Assignment, evaluate
+from plan3d.planner.partition.problem import Problem
+from plan3d.planner.partition.windows import reachable
 
 
 def folded(problem: Problem) -> Problem:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from plan3d.planner.frameworks import Framework, lacking
-from plan3d.planner.partition import Devices, Layers, Problem
+from plan3d.planner.partition.problem import Devices, Layers, Problem
 from plan3d.planner.result import Job
 from plan3d.simulator.activations import block_activations
 from plan3d.simulator.block import block_time

@@ -4,8 +4,8 @@ Symbols
 -------
 l, p, v, m : layers, devices, chunks per device, micro-batches of a step
 
-What an assignment costs is `partition_cost`'s to say. Solvers: `partition_dp` (exact where each
-device has one chunk), `partition_ilp` (any).
+What an assignment costs is `partition_cost`'s to say. Solvers: `dp` (exact where each
+device has one chunk), `ilp` (any).
 """
 
 from dataclasses import dataclass

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plan3d.planner.partition import Problem
-from plan3d.planner.partition_cost import ROUNDING
+from plan3d.planner.partition.cost import ROUNDING
+from plan3d.planner.partition.problem import Problem
 from plan3d.simulator.numeric import Bools, Floats
 
 
