@@ -118,7 +118,7 @@ def setting_columns(
 
 
 def label_columns(problem: Problem, low: Floats, windows: Bools, keep: Keep) -> Columns:
-    """Return a column for every label of every window (`partition_labels`)."""
+    """Return a column for every label of every window (`labels`)."""
     longest = low.shape[2] - 1
     part = _kept(problem, np.where(windows, low, np.inf), keep)
     book = LabelBook(layers=problem.layers, host=problem.host is not None)

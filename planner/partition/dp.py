@@ -8,7 +8,7 @@ layers from i on is
    F_T(p, l) = 0
 
 with c(s, i, n) the shortest time of stage s with the n layers from i within its memory
-(`partition_labels`): memory binds each stage alone and the step time never falls when a stage
+(`labels`): memory binds each stage alone and the step time never falls when a stage
 slows down, so each stage may take its own fastest choice. The optimum is
 
 .. math:: \min_T\; (m - 1)\,T + F_T(0, 0), \qquad T \in \{c(s, i, n)\}

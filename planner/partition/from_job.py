@@ -26,7 +26,7 @@ OPTIONS = ("none", "selective", "full")
 """What a layer can recompute: the names and values of `simulator.layout.Recompute`."""
 
 SCHEDULES = (Schedule.ONE_F_ONE_B, Schedule.GPIPE, Schedule.INTERLEAVED)
-"""Schedules whose step time is that of `partition_cost.evaluate`."""
+"""Schedules whose step time is that of `cost.evaluate`."""
 
 
 def partition_problem(job: Job, layout: Layout) -> Problem:

@@ -1,6 +1,6 @@
 r"""The partition problem as an integer program: exact, and with what couples the stages.
 
-A binary u_c for each column c (`partition_columns`): chunk k with the n layers from layer i.
+A binary u_c for each column c (`columns`): chunk k with the n layers from layer i.
 
 .. math::
    \min \left(m - \tfrac 1 v\right) T + \tfrac 1 v \sum_c t_c u_c, \qquad

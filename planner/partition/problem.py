@@ -4,7 +4,7 @@ Symbols
 -------
 l, p, v, m : layers, devices, chunks per device, micro-batches of a step
 
-What an assignment costs is `partition_cost`'s to say. Solvers: `dp` (exact where each
+What an assignment costs is `cost`'s to say. Solvers: `dp` (exact where each
 device has one chunk), `ilp` (any).
 """
 

@@ -106,7 +106,7 @@ def test_any_schedule_is_a_valid_trace(name: str) -> None:
     stage = np.arange(p * v)
     costs = StageCosts(
         forward_s=1e-3 + 1e-4 * stage / 3, backward_input_s=1.1e-3, backward_weight_s=0.7e-3,
-        transfer_s=2.3e-3, activations=np.float64(1e9) + 1e6 * stage, weight_share=0.4, overlapped=0.8,
+        transfer_s=2.3e-3, activations=np.float64(1e9) + stage, weight_share=0.4, overlapped=0.8,
     )  # fmt: skip
     line, events = played(name, p, m, v, costs)
     for event in events:
