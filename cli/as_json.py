@@ -79,6 +79,7 @@ def of_plan(question: Question, plan: Plan) -> dict[str, Any]:
         "criteria": asdict(criteria(estimate)),
         "training": None if cost is None else _run(cost),
         "behind": plan.behind,
+        "played": plan.played,
         "variants": plan.variants,
         "reason": plan.reason,
     }

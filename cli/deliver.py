@@ -1,5 +1,6 @@
 """Hand an answer over: on stdout as a report or JSON, and in the files that were asked for."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from plan3d.cli import as_json, files, report
@@ -17,6 +18,7 @@ def deliver(
     json: bool,
     csv: Path | None,
     markdown: Path | None,
+    more: Mapping[str, object] | None = None,
 ) -> None:
     """Write the files, then stdout."""
     if csv is not None:
@@ -27,6 +29,6 @@ def deliver(
 
         files.write(markdown, text(shown))
     if json:
-        say(as_json.dumps(as_json.of_search(question, result)))
+        say(as_json.dumps({**as_json.of_search(question, result), **(more or {})}))
     else:
         show(shown)

@@ -35,16 +35,17 @@ def _part(path: Path) -> Path:
     return path.with_name(f"{path.name}.{os.getpid()}.part")
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Write a file through a neighbour, so that no reader ever sees half of it."""
     target = path.resolve()
+    data = content.encode() if isinstance(content, str) else content
     try:
         if target.exists() and not target.is_file():  # /dev/null, a pipe: not ours to replace
-            target.write_text(text, encoding="utf-8")
+            target.write_bytes(data)
             return
         part = _part(target)
         try:
-            part.write_text(text, encoding="utf-8")
+            part.write_bytes(data)
             part.replace(target)
         finally:
             with suppress(OSError):

@@ -8,6 +8,7 @@ from typing import Any
 from plan3d.cli.question import Question
 from plan3d.cli.report import Report, Table
 from plan3d.cli.words import as_option, brief, gib, percent, seconds
+from plan3d.planner.inner import InnerResult
 from plan3d.planner.partition.compare import Comparison, Simple
 from plan3d.planner.partition.cost import Assignment
 from plan3d.planner.partition.problem import Problem
@@ -85,6 +86,41 @@ def runs(sizes: tuple[int, ...]) -> str:
     """Write layers per stage with repetitions counted: 5 14x6 7."""
     counted = ((size, len(list(same))) for size, same in groupby(sizes))
     return " ".join(f"{times}x{size}" if times > 1 else str(size) for size, times in counted)
+
+
+def inner_answer(found: InnerResult) -> tuple[str, ...]:
+    """Return what a search with exact stages answers, in a few lines."""
+    ideal = seconds(found.step_time_s)
+    lines = [f"Ideal: {ideal} per step, {brief(found.layout)}, stages below; {found}"]
+    runnable, gap = found.comparison.runnable, found.comparison.gap
+    if runnable is not None and gap is not None:
+        step = seconds(runnable.assignment.step_time_s)
+        lines.append(
+            f"Runnable on {found.comparison.framework} in that layout: {step} per step, "
+            f"{percent(gap)} over the ideal: {runnable.how}"
+        )
+    return tuple(lines)
+
+
+def inner_table(found: InnerResult) -> Table:
+    """Return the ideal stages."""
+    return stages_table(found.comparison.problem, found.comparison.best.assignment, "Ideal stages")
+
+
+def inner_object(found: InnerResult) -> dict[str, Any]:
+    """Return the part of ``plan3d search --json`` about exact stages."""
+    return {
+        "layout_option": as_option(found.layout),
+        "ideal": _plain(found.comparison.problem, found.comparison.best.assignment),
+        "runnable": _simple(found.comparison.problem, found.comparison.runnable),
+        "framework": found.comparison.framework,
+        "gap_runnable": found.comparison.gap,
+        "searcher": found.searcher,
+        "proven": found.proven,
+        "outer": found.outer,
+        "solved": found.solved,
+        "bound_s": found.bound_s,
+    }
 
 
 def stages_table(problem: Problem, assignment: Assignment, title: str) -> Table:

@@ -1,5 +1,6 @@
 """plan3d search: the best layouts of a model on a number of GPUs."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -7,10 +8,14 @@ import typer
 from plan3d.cli import files, options, report
 from plan3d.cli.deliver import deliver
 from plan3d.cli.inputs import evaluator, player, question
+from plan3d.cli.partition_report import inner_answer, inner_object, inner_table
 from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.planner.exhaustive import search
-from plan3d.simulator.errors import NothingFeasibleError
+from plan3d.planner.inner import search_inner
+from plan3d.simulator.errors import NothingFeasibleError, unknown
+
+SEARCHERS = ("exhaustive", "dp", "ilp")
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -31,6 +36,9 @@ def run(
     limit: Annotated[
         list[str] | None, typer.Option(metavar="AXIS<=N", help="Only up to this: pp<=16.")
     ] = None,
+    searcher: Annotated[
+        str, typer.Option(help="exhaustive; dp or ilp: exact stages and recomputation as well.")
+    ] = SEARCHERS[0],
     objective: Annotated[
         str, typer.Option(help="time, cost, memory, tokens-per-dollar or pareto.")
     ] = "time",
@@ -59,17 +67,34 @@ def run(
         price=price,
         fidelity=fidelity,
     )
+    if searcher not in SEARCHERS:
+        raise unknown("searcher", searcher, SEARCHERS)
+    constraints = (*map(parse_fix, fix or ()), *map(parse_limit, limit or ()))
     result = search(
         asked.job,
         framework=framework,
         objective=objective,
         top=top,
-        constraints=(*map(parse_fix, fix or ()), *map(parse_limit, limit or ())),
+        constraints=constraints,
         evaluator=evaluator(asked),
         player=player(asked),
     )
-    text = report.of_search(asked, result)
-    deliver(asked, result, text, json=json, csv=csv, markdown=markdown)
+    text, more = report.of_search(asked, result), {}
+    if searcher != SEARCHERS[0]:
+        found = search_inner(
+            asked.job,
+            framework=framework,
+            searcher=searcher,
+            constraints=constraints,
+            first=[plan.layout for plan in result.plans],
+        )
+        text = replace(
+            text,
+            answer=(*text.answer, *inner_answer(found)),
+            tables=(*text.tables, inner_table(found)),
+        )
+        more = {"inner": inner_object(found)}
+    deliver(asked, result, text, json=json, csv=csv, markdown=markdown, more=more)
     if not result.plans:
         raise NothingFeasibleError(
             "no layout can be used: the answer says why, and what would help"

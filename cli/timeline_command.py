@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from plan3d.cli import as_json, files, options, timeline_report
-from plan3d.cli.binary_files import write_bytes
 from plan3d.cli.console import draws, say
+from plan3d.cli.files import write
 from plan3d.cli.inputs import question
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.played import Played, played
@@ -90,4 +90,4 @@ def _write(found: Played, trace_file: Path | None, svg: Path | None, png: Path |
         images = ((path, kind) for path, kind in ((svg, "svg"), (png, "png")) if path is not None)
         made += [(path, whiteboard.image(figure, kind)) for path, kind in images]
     for path, content in made:
-        write_bytes(path, content)
+        write(path, content)

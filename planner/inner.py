@@ -1,11 +1,11 @@
-"""The exact partition inside the search: the best layout with the best stages and recomputation.
+r"""The exact partition inside the search: the best layout with the best stages and recomputation.
 
 The outer search fixes tp, cp, pp, dp and the rest; the inner one, which layers each stage holds and
 what it recomputes (`planner.partition`). No inner answer can beat a perfect balance without any
 recomputation, so outer layouts are solved in the order of that bound until it passes the best
 answer: then no layout that is left can win.
 
-.. math:: T \\ge c + m E / p + (E - E / p) / v
+.. math:: T \ge c + m E / p + (E - E / p) / v
 
 with E one micro-batch through all stages, nothing recomputed, and c what the step takes beside.
 """
@@ -173,7 +173,8 @@ def _bound_s(context: Context, table: LayoutTable) -> Floats:
     fill = (table.pp - 1) / (m * table.vpp) * found.link["pp_link_s"]
     beside = [k for k in EstimateTable.TIME if k not in (*BLOCK_TERMS, *_STAGES)]
     fixed = np.sum([found.time[k] for k in beside], axis=0) + fill
-    return fixed + m * through / table.pp + (through - through / table.pp) / table.vpp
+    bound: Floats = fixed + m * through / table.pp + (through - through / table.pp) / table.vpp
+    return bound
 
 
 _STAGES = ("recompute_s", "ends_s", "bubble_s")

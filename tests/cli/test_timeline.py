@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plan3d.cli.binary_files import write_bytes
+from plan3d.cli.files import write
 from plan3d.cli.main import run
 from plan3d.cli.timeline_text import picture
 from plan3d.simulator.errors import InputError
@@ -178,6 +178,6 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Path, "replace", fails)
     with pytest.raises(InputError, match=r"cannot write .*a\.png: No space left on device"):
-        write_bytes(path, b"new")
+        write(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
