@@ -138,8 +138,8 @@ def idle_saved_s(
 
     and for DualPipeV :math:`(p - 1)(F + B)/v - (p - 1)(F + 2 B - 3 W)/2`, with F&B = F + B: no
     overlap of the two is taken for granted. Zero-bubble schedules wait for p - 1 weight gradients
-    less, and do those of all micro-batches but the last in what idle time is left. docs/schedules.md has the
-    sources and when they hold.
+    less, and do those of all micro-batches but the last in what idle time is left.
+    docs/schedules.md has the sources and when they hold.
 
     Parameters
     ----------

@@ -27,7 +27,8 @@ def after(marker: str) -> str:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_works(command: str, tmp_path: Path) -> None:
+def test_a_command_works(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     own = re.search(r"```toml\n(.*?)```", README.replace("\n  ", "\n"), re.DOTALL)
     assert own
     (tmp_path / "my.toml").write_text(own[1], encoding="utf-8")
