@@ -115,11 +115,13 @@ def _room(estimate: Estimate) -> str:
 
 
 def plans_table(plans: tuple[Plan, ...]) -> Table:
-    """Return the table of plans, best first."""
+    """Return the table of plans, best first; `played` is what playing the pipeline changed."""
+    played = any(plan.played is not None for plan in plans)
     return Table(
         title="Plans",
         head=(
             "#", "layout", "step", "MFU", "tok/s/GPU", "GiB", "free", "bubble", "behind", "alike",
+            *(("played",) if played else ()),
         ),
         rows=tuple(
             (
@@ -133,6 +135,7 @@ def plans_table(plans: tuple[Plan, ...]) -> Table:
                 percent(plan.estimate.time.bubble_s / plan.estimate.step_time_s),
                 percent(plan.behind),
                 f"{plan.variants:,}",
+                *((f"{100 * (plan.played or 0):+.1f} %",) if played else ()),
             )
             for plan in plans
         ),
