@@ -69,3 +69,6 @@ class Software:
     """The loss works on vocabulary-parallel logits; otherwise they are gathered first."""
     fused_activations: bool = True
     """Activation function and rotary positions keep only what they must for backward."""
+    send_overhead_s: float = 0.0
+    """Time that a transfer between pipeline stages takes beside the data: shapes sent ahead,
+    waiting for the other side. [s]"""
