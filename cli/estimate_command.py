@@ -51,7 +51,9 @@ def run(
         fidelity=fidelity,
     )
     runner = frameworks.named(framework)
-    chosen = read_layout(layout, gpus, asked.job.software, runner)
+    chosen = read_layout(
+        layout, gpus, asked.job.software, runner, moe=asked.job.model.experts is not None
+    )
     result = single(asked, chosen, runner)
     plan = result.plans[0]
     text = report.of_layout(asked, plan)

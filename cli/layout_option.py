@@ -9,11 +9,14 @@ from plan3d.simulator.software import Software
 _SHORT = {"mb": "micro_batch", "mbs": "micro_batch"}
 
 
-def read_layout(text: str, gpus: int, software: Software, framework: Framework = ANY) -> Layout:
+def read_layout(
+    text: str, gpus: int, software: Software, framework: Framework = ANY, *, moe: bool = False
+) -> Layout:
     """Return the layout that a text describes.
 
     What it leaves out follows from the rest: dp from the GPUs, the schedule from vpp, shard from
-    zero, sequence parallelism from the software's default, zero from what the framework has.
+    zero, sequence parallelism from the software's default, zero from what the framework has, and
+    the experts' tensor parallelism from its default.
     """
     given: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -24,6 +27,8 @@ def read_layout(text: str, gpus: int, software: Software, framework: Framework =
         given[fixed.axis] = fixed.low
     tp, pp, cp = (int(given.get(name, 1)) for name in ("tp", "pp", "cp"))
     given.setdefault("dp", max(1, gpus // (tp * pp * cp)))
+    if moe and framework.etp_is_tp:
+        given.setdefault("etp", tp)
     given.setdefault("sp", int(software.sp_default and tp > 1))
     if given["dp"] * cp > 1 and 0 not in framework.zero:
         given.setdefault("zero", min(framework.zero))

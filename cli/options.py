@@ -12,10 +12,8 @@ _SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 def whole(value: str | int) -> int:
     """Read a whole number from 1 to 10 million; a default is one already."""
     text = str(value)
-    if not re.fullmatch(r"\d{1,8}", text, re.ASCII) or not 1 <= int(text) <= 10**7:
-        raise typer.BadParameter(
-            f"{text!r} is not a whole number from 1 to 10,000,000; give one such as 1024"
-        )
+    if not re.fullmatch(r"\d{1,8}", text, re.ASCII) or not 1 <= int(text) <= 10**6:
+        raise typer.BadParameter(f"{text!r} is not a whole number from 1 to 1,000,000")
     return int(text)
 
 

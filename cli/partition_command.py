@@ -31,7 +31,10 @@ def run(
     gpus: options.Gpus,
     layout: Annotated[
         str, typer.Option(help="tp=8,pp=16,...: dp, shard, sp and schedule follow if left out.")
-    ],
+    ] = "",
+    tp: Annotated[int | None, typer.Option(parser=options.whole, help="As in --layout.")] = None,
+    pp: Annotated[int | None, typer.Option(parser=options.whole, help="As in --layout.")] = None,
+    vpp: Annotated[int | None, typer.Option(parser=options.whole, help="As in --layout.")] = None,
     hardware: options.Hardware = None,
     seq: options.Seq = None,
     global_batch: options.GlobalBatch = None,
@@ -70,7 +73,14 @@ def run(
         precision=precision, optimizer=optimizer, framework=framework,
     )  # fmt: skip
     runner = frameworks.named(framework)
-    chosen = read_layout(layout, gpus, asked.job.software, runner)
+    short = [f"{k}={v}" for k, v in (("tp", tp), ("pp", pp), ("vpp", vpp)) if v is not None]
+    chosen = read_layout(
+        ",".join(filter(None, [layout, *short])),
+        gpus,
+        asked.job.software,
+        runner,
+        moe=asked.job.model.experts is not None,
+    )
     check_layout(asked.job, chosen, runner)
     problem = partition_problem(asked.job, chosen)
     if table is not None:

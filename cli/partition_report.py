@@ -12,6 +12,7 @@ from plan3d.planner.inner import InnerResult
 from plan3d.planner.partition.compare import Comparison, Simple
 from plan3d.planner.partition.cost import Assignment
 from plan3d.planner.partition.problem import Problem
+from plan3d.planner.result import Plan
 from plan3d.simulator.layout import Layout
 
 
@@ -88,10 +89,18 @@ def runs(sizes: tuple[int, ...]) -> str:
     return " ".join(f"{times}x{size}" if times > 1 else str(size) for size, times in counted)
 
 
-def inner_answer(found: InnerResult) -> tuple[str, ...]:
-    """Return what a search with exact stages answers, in a few lines."""
+def inner_answer(found: InnerResult, best: Plan) -> tuple[str, ...]:
+    """Return what a search with exact stages answers, in a few lines.
+
+    Beside the best plan of the search, which the framework can run, both by the closed form.
+    """
     ideal = seconds(found.step_time_s)
-    lines = [f"Ideal: {ideal} per step, {brief(found.layout)}, stages below; {found}"]
+    closed_s = best.estimate.step_time_s / (1 + (best.played or 0.0))
+    over = percent(closed_s / found.step_time_s - 1)
+    lines = [
+        f"Ideal: {ideal} per step by the closed form, {brief(found.layout)}, stages below; {found}",
+        f"The best plan above takes {seconds(closed_s)} by the closed form: {over} over the ideal",
+    ]
     runnable, gap = found.comparison.runnable, found.comparison.gap
     if runnable is not None and gap is not None:
         step = seconds(runnable.assignment.step_time_s)

@@ -16,6 +16,11 @@ MFU = (
 )
 
 
+TEXTBOOK_MFU = (
+    "MFU: 6 N per token, attention left out, over the dense peak; HFU: 8 N where recomputed"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """One table: the first `words` columns are text, the others numbers."""
@@ -47,7 +52,7 @@ def of_search(question: Question, result: SearchResult) -> Report:
     return Report(
         answer=tuple(_answer(question, result, shown)),
         tables=tuple(table for table in (*tables, infeasible_table(result)) if table.rows),
-        grounds=tuple(_grounds(question)),
+        grounds=(*_grounds(question), *_uneven(question, shown)),
         again="" if shown is None else _again(question, shown),
     )
 
@@ -61,7 +66,7 @@ def of_layout(question: Question, plan: Plan) -> Report:
             *_figures(question, plan.estimate),
         ),
         tables=tuple(table for table in details(plan) if table.rows),
-        grounds=tuple(_grounds(question)),
+        grounds=(*_grounds(question), *_uneven(question, plan)),
         again=_again(question, plan),
     )
 
@@ -231,8 +236,17 @@ def _again(question: Question, plan: Plan) -> str:
     return f"plan3d estimate {question.options} --layout {as_option(plan.layout)}"
 
 
+def _uneven(question: Question, plan: Plan | None) -> Iterator[str]:
+    layers = question.job.model.layers
+    if plan is not None and layers % plan.layout.pp:
+        yield (
+            f"{layers} layers on {plan.layout.pp} stages are uneven: tell the framework the split, "
+            "or it may drop layers or refuse; plan3d partition prints the flags"
+        )
+
+
 def _grounds(question: Question) -> Iterator[str]:
-    yield MFU
+    yield TEXTBOOK_MFU if question.fidelity == "textbook" else MFU
     yield from question.assumed
     job = question.job
     yield (

@@ -13,7 +13,7 @@ from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.planner.exhaustive import search
 from plan3d.planner.inner import search_inner
-from plan3d.simulator.errors import NothingFeasibleError, unknown
+from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 
 SEARCHERS = ("exhaustive", "dp", "ilp")
 
@@ -69,6 +69,12 @@ def run(
     )
     if searcher not in SEARCHERS:
         raise unknown("searcher", searcher, SEARCHERS)
+    exact = searcher != SEARCHERS[0]
+    if exact and (objective, fidelity) != ("time", "analytical"):
+        raise InputError(
+            f"--searcher {searcher} minimises the analytical step time; leave out --objective "
+            f"{objective} and --fidelity {fidelity}, or use --searcher {SEARCHERS[0]}"
+        )
     constraints = (*map(parse_fix, fix or ()), *map(parse_limit, limit or ()))
     result = search(
         asked.job,
@@ -80,7 +86,7 @@ def run(
         player=player(asked),
     )
     text, more = report.of_search(asked, result), {}
-    if searcher != SEARCHERS[0]:
+    if exact and result.plans:
         found = search_inner(
             asked.job,
             framework=framework,
@@ -90,7 +96,7 @@ def run(
         )
         text = replace(
             text,
-            answer=(*text.answer, *inner_answer(found)),
+            answer=(*text.answer, *inner_answer(found, result.plans[0])),
             tables=(*text.tables, inner_table(found)),
         )
         more = {"inner": inner_object(found)}

@@ -32,11 +32,15 @@ class Framework:
     """Schedules that it runs with vpp > 1 alone."""
     context: tuple[int, ...] = (RING, ALL_TO_ALL)
     """Kinds of context parallelism."""
+    context_alone: bool = False
+    """Context parallelism excludes tensor and pipeline parallelism."""
     recompute: tuple[Recompute, ...] = tuple(Recompute)
     hybrid: bool = True
     """ZeRO may shard over part of the replicas."""
     expert_tp: bool = True
     """Experts may have their own tensor parallelism."""
+    etp_is_tp: bool = False
+    """Experts have the tensor parallelism of the rest unless told otherwise."""
     overlaps: tuple[str, ...] = OVERLAPS
     """Communication that it can overlap. A search never turns that off: it only helps."""
     tolerates: Reason = NOTHING
@@ -60,6 +64,9 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
             name="megatron",
             software="megatron-core",
             schedules=(Schedule.ONE_F_ONE_B, Schedule.INTERLEAVED),
+            etp_is_tp=True,
+            # --decoder-first-pipeline-num-layers, --pipeline-model-parallel-layout
+            tolerates=Reason.UNEVEN,
         ),
         # NeMo 2.0, nemo/lightning/pytorch/strategies/megatron_strategy.py: Megatron-Core
         # without FSDP.
@@ -68,6 +75,8 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
             software="nemo-2024",
             zero=(0, 1),
             schedules=(Schedule.ONE_F_ONE_B, Schedule.INTERLEAVED),
+            etp_is_tp=True,
+            tolerates=Reason.UNEVEN,
         ),
         # torchtitan/config and models/llama3/infra/parallelize.py: FSDP2 is ZeRO-3, with
         # reshard_after_forward="never" ZeRO-2 ("default" is that with a pipeline); DDP only
@@ -100,6 +109,9 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
             # --enable-zbh1-pipeline, Megatron-DeepSpeed megatron/arguments.py
             schedules=(Schedule.ONE_F_ONE_B, Schedule.ZB_H1),
             context=(ALL_TO_ALL,),
+            # its sequence parallelism excludes tensor and pipeline parallelism: Megatron-DeepSpeed
+            # megatron/core/parallel_state.py
+            context_alone=True,
             recompute=(Recompute.NONE, Recompute.FULL),
             overlaps=("dp_overlap",),
         ),
@@ -145,6 +157,8 @@ def lacking(framework: Framework, layout: Layout) -> tuple[str, ...]:
          f"schedule {layout.schedule.name.lower()} with vpp=1"),
         (layout.cp > 1 and layout.cp_all_to_all not in framework.context,
          "context parallelism of this kind"),
+        (layout.cp > 1 and framework.context_alone and layout.tp * layout.pp > 1,
+         "context parallelism beside tensor or pipeline parallelism"),
         (layout.recompute not in framework.recompute,
          f"recompute={layout.recompute.name.lower()}"),
         (layout.zero > 0 and layout.shard < replicas and not framework.hybrid,

@@ -22,7 +22,7 @@ from plan3d.planner.partition.from_job import SCHEDULES, partition_problem
 from plan3d.planner.result import Job
 from plan3d.planner.space import space
 from plan3d.simulator.context import Context
-from plan3d.simulator.errors import NothingFeasibleError, unknown
+from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 from plan3d.simulator.estimate import block_costs, estimate_table
 from plan3d.simulator.layout import Layout, LayoutTable, Recompute
 from plan3d.simulator.memory import stage_state
@@ -66,8 +66,8 @@ class InnerResult:
         gap = 1 - min(self.bound_s / self.step_time_s, 1.0)
         rest = "" if self.proven else f"; at most {gap:.1%} from the optimum"
         return (
-            f"{how} {self.outer:,} layouts and all stage and recompute assignments "
-            f"({self.searcher}, {self.solved:,} solved{rest})"
+            f"{how} {self.outer:,} layouts (1F1B, GPipe, interleaved) and all stage and recompute "
+            f"assignments, by the closed form ({self.searcher}, {self.solved:,} solved{rest})"
         )
 
 
@@ -101,16 +101,23 @@ def search_inner(
     """
     if searcher not in SEARCHERS:
         raise unknown("searcher", searcher, SEARCHERS)
-    runs = frameworks.named(framework)
-    table, bound = _outer(job, runs, tuple(constraints))
+    runs, constraints = frameworks.named(framework), tuple(constraints)
+    if any(c.axis in ("recompute", "recompute_layers") for c in constraints):
+        raise InputError(
+            "exact stages choose what each layer recomputes; leave recompute out, or search "
+            "exhaustively"
+        )
+    table, bound = _outer(job, runs, constraints)
     order = np.argsort(bound, kind="stable")
-    ahead = {_bare(layout) for layout in first}
+    ahead = {_bare(x) for x in first if x.schedule in SCHEDULES}
     queue = [(layout, 0.0) for layout in ahead]
-    queue += [(table.row(int(i)), float(bound[i])) for i in order[: MOST + len(ahead)]]
+    kept = order[: MOST + len(ahead)]
+    queue += [(table.row(int(i)), float(bound[i])) for i in kept]
+    beyond = float(bound[order[len(kept)]]) if len(order) > len(kept) else np.inf
     best: tuple[Layout, Comparison] | None = None
     least, solved = np.inf, 0
     done: set[Layout] = set()
-    bound_s = float(bound[order[-1]]) if len(order) else np.inf
+    bound_s = beyond
     for layout, low in queue:
         if low >= least or solved >= MOST:
             bound_s = low
@@ -125,8 +132,6 @@ def search_inner(
             continue
         if found.best.assignment.step_time_s < least:
             least, best = found.best.assignment.step_time_s, (layout, found)
-    else:
-        bound_s = least
     if best is None:
         raise NothingFeasibleError("no layout has stages that fit the memory, however they are cut")
     return InnerResult(

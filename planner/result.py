@@ -64,7 +64,8 @@ class Certificate:
     def __str__(self) -> str:
         found = "proven best of" if self.proven else "best found among"
         tie = f", the plan shown is within {self.gap:.1%} of it" if self.gap > 5e-5 else ""
-        played = f", {self.played:,} pipelines played out" if self.played else ""
+        played = f", by the closed form; the best {self.played:,} played and ranked again"
+        played = played if self.played else ""
         return (
             f"{self.legal:,} legal layouts, {self.fit:,} fit in memory; {found} {self.fit:,} "
             f"by {self.objective}{tie} ({self.searcher}, {self.evaluated:,} evaluated{played})"

@@ -30,6 +30,8 @@ def variants(
     usable = np.isin(kinds, framework.context)
     context = np.where(table.cp[:, None] > 1, usable, kinds == RING)
     table = expand(table, constraints, cp_all_to_all=np.where(context, kinds, ABSENT))
+    if framework.context_alone:
+        table = table.take((table.cp == 1) | (table.tp * table.pp == 1))
     table = _legal(job, framework, expand(table, constraints, sp=kinds))
     experts = job.model.experts
     table = expand(table, constraints, ep=divisors(experts.count if experts else 1)[None, :])

@@ -106,8 +106,10 @@ def _replicas(
     stages = StageLayers.of(float(context.model.layers), few)
     spots = places(context, stages)
     params = [place_params(context, few, stages, spot) for spot in spots]
-    single, front = params[0], params[1]
-    main = single.where(one_rank_has_both_ends(few), front)
+    main = params[1]
+    for other in params[2:]:
+        main = other.where(other.total > main.total, main)
+    main = params[0].where(one_rank_has_both_ends(few), main)
     tied = params[2].tied_copy
     costs = SyncCosts.of(
         sync_time(context, few, main, tied),

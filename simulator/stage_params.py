@@ -29,6 +29,11 @@ class StageParams:
     tied_copy: Floats
     """The last stage's own copy of a tied embedding."""
 
+    @property
+    def total(self) -> Floats:
+        """All of them [1]."""
+        return self.blocks + self.experts + self.ends
+
     def where(self, condition: Bools, other: "StageParams") -> "StageParams":
         """Return these where the condition holds, else the other's."""
         return StageParams(

@@ -13,7 +13,7 @@ def test_exact_stages_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*BASE, "--searcher", "dp", "--fix", "vpp=1"]) == 0
     shown = capsys.readouterr().out
     assert "Ideal: " in shown
-    assert "all stage and recompute assignments (dp, " in shown
+    assert "assignments, by the closed form (dp, " in shown
     assert "Runnable on megatron in that layout: " in shown
     assert "Ideal stages" in shown
 

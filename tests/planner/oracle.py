@@ -23,6 +23,7 @@ class Rules:
     interleaves: bool = True
     schedules: tuple[int, ...] = tuple(range(9))
     chunked: tuple[int, ...] = ()
+    context_alone: bool = False
     ring: bool = True
     ulysses: bool = True
     recompute: tuple[int, ...] = (NONE, SELECTIVE, FULL, BLOCK)
@@ -32,8 +33,8 @@ class Rules:
 
 RULES = {
     "any": Rules(uneven=True, zero_with_stages=True),
-    "megatron": Rules(schedules=(ONE_F_ONE_B, INTERLEAVED)),
-    "nemo": Rules(schedules=(ONE_F_ONE_B, INTERLEAVED), zero=(0, 1)),
+    "megatron": Rules(uneven=True, schedules=(ONE_F_ONE_B, INTERLEAVED)),
+    "nemo": Rules(uneven=True, schedules=(ONE_F_ONE_B, INTERLEAVED), zero=(0, 1)),
     "torchtitan": Rules(
         uneven=True, zero=(2, 3), zero_with_stages=True, ulysses=False,
         recompute=(NONE, SELECTIVE, FULL), expert_tp=False,
@@ -41,7 +42,8 @@ RULES = {
         chunked=(ZB_H1,),
     ),
     "deepspeed": Rules(
-        interleaves=False, schedules=(ONE_F_ONE_B, ZB_H1), ring=False, recompute=(NONE, FULL),
+        interleaves=False, schedules=(ONE_F_ONE_B, ZB_H1), context_alone=True, ring=False,
+        recompute=(NONE, FULL),
         overlap=(0, 1, 0),
     ),
     "nanotron": Rules(
@@ -64,6 +66,8 @@ def nested_loops(job: Job, rules: Rules) -> Iterator[tuple[float, ...]]:
                 continue
             for a2a, sp, ep, etp in product((0, 1), (0, 1), range(1, experts + 1), {1, tp}):
                 if not cp_ok(job, rules, tp, cp, a2a) or not sp_ok(job, tp, cp, sp):
+                    continue
+                if rules.context_alone and cp > 1 and tp * pp > 1:
                     continue
                 if not experts_ok(job, rules, tp * cp * dp, ep, etp):
                     continue

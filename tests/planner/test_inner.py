@@ -87,3 +87,20 @@ def test_what_may_fit_is_not_too_strict() -> None:
         one = plan.layout
         assert (one.tp, one.pp, one.dp, one.vpp, one.micro_batch, one.zero) in kept
     assert np.all(table.recompute == 0)
+
+
+def test_a_queue_that_is_cut_short_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every layout that was looked at is solved, but there are others with a lower bound."""
+    monkeypatch.setattr(inner, "MOST", 2)
+    result = search_inner(JOB, constraints=TP1)
+    table, bound = _outer(JOB, frameworks.named("megatron"), TP1)
+    assert len(table) > 2
+    assert result.bound_s <= max(np.sort(bound)[2], result.step_time_s)
+    monkeypatch.undo()
+    if result.step_time_s > search_inner(JOB, constraints=TP1).step_time_s * (1 + 1e-9):
+        assert not result.proven
+
+
+def test_recomputation_is_not_fixed_from_outside() -> None:
+    with pytest.raises(InputError, match="leave recompute out"):
+        search_inner(JOB, constraints=(parse_fix("recompute=full"),))

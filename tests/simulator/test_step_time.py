@@ -16,7 +16,7 @@ from plan3d.simulator.gradient_sync import sync_time
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.layout import Layout, Order, Recompute, Schedule
 from plan3d.simulator.memory import Place, place_params
-from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.model import Experts, ModelSpec
 from plan3d.simulator.pipeline import StageLayers
 from plan3d.simulator.result import Estimate
 from plan3d.simulator.software import Software
@@ -251,3 +251,14 @@ def test_contention_slows_what_communication_hides_behind() -> None:
     hidden = links - quiet.time.tp_comm_s - quiet.time.dp_comm_s
     assert hidden > 0
     assert busy.time.overhead_s == pytest.approx(0.2 * hidden)
+
+
+def test_the_fullest_stage_sets_the_gradient_exchange() -> None:
+    """Three dense layers first: the stages behind them hold the experts, and exchange them."""
+    experts = Experts(count=64, top_k=2, ffn=1024, dense_first=2)
+    model = replace(GPT, layers=8, experts=experts)
+    four = estimate(model, WORK, DGX, PLAIN, Layout(pp=4, dp=8, zero=1, shard=8))
+    dense = estimate(
+        replace(model, experts=None), WORK, DGX, PLAIN, Layout(pp=4, dp=8, zero=1, shard=8)
+    )
+    assert four.link.dp_link_s > 4 * dense.link.dp_link_s
