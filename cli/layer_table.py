@@ -17,6 +17,9 @@ from plan3d.planner.partition.problem import Layers
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.numeric import Floats
 
+LARGEST = 1e15
+"""Larger than any time in seconds or size in bytes of a layer: a slip. [1]"""
+
 PER_LAYER = {"forward_s": "forward_s", "parameters_bytes": "state_bytes"}
 """Columns, and the fields of `Layers` that they are."""
 PER_OPTION = {
@@ -104,9 +107,10 @@ def _column(path: Path, name: str, cells: list[str]) -> Floats:
             value = float(cell)
         except ValueError:
             value = math.nan
-        if not 0 <= value < math.inf:
+        if not 0 <= value <= LARGEST:
             raise InputError(
-                f"{path}, row {number}, column {name}: {cell!r} is not a number of at least 0"
+                f"{path}, row {number}, column {name}: {cell!r} is not a number from 0 to "
+                f"{LARGEST:g}"
             )
         values.append(value)
     return np.array(values)

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any, Final
 
@@ -86,6 +87,10 @@ def run(args: Sequence[str] | None = None) -> int:
         return 3
     except KeyboardInterrupt:
         return 130
+    except OSError as error:  # stdout on a full disk
+        with suppress(OSError):
+            say(f"plan3d: cannot write the answer: {error.strerror}", error=True)
+        return 1
     except Exception as error:
         if os.environ.get("PLAN3D_DEBUG") == "1":
             traceback.print_exc()
