@@ -79,12 +79,9 @@ def run(args: Sequence[str] | None = None) -> int:
         commands(args, prog_name="plan3d")
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
-    except InputError as error:
+    except (InputError, NothingFeasibleError) as error:
         say(f"plan3d: {error}", error=True)
-        return 2
-    except NothingFeasibleError as error:
-        say(f"plan3d: {error}", error=True)
-        return 3
+        return 2 if isinstance(error, InputError) else 3
     except KeyboardInterrupt:
         return 130
     except OSError as error:  # stdout on a full disk
