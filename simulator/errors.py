@@ -22,5 +22,5 @@ def unknown(what: str, value: str, known: Iterable[str]) -> InputError:
     """
     names = sorted(known)
     near = difflib.get_close_matches(value, names, n=3, cutoff=0.5)
-    hint = f" did you mean {' or '.join(near)}?" if near else ""
-    return InputError(f"no {what} {value!r};{hint} There are: {', '.join(names)}")
+    hint = f"did you mean {' or '.join(near)}? There" if near else "there"
+    return InputError(f"no {what} {value!r}; {hint} are: {', '.join(names)}")

@@ -31,7 +31,7 @@ def test_only_pareto_keeps_a_front() -> None:
 
 
 def test_an_unknown_objective() -> None:
-    with pytest.raises(InputError, match="There are: cost, memory, pareto, time"):
+    with pytest.raises(InputError, match="there are: cost, memory, pareto, time"):
         named("speed", JOB)
 
 

@@ -53,4 +53,4 @@ def test_unknown_names_get_help() -> None:
 
 
 def test_nothing_near_lists_what_there_is() -> None:
-    assert str(unknown("model", "zzz", ["b", "a"])) == "no model 'zzz'; There are: a, b"
+    assert str(unknown("model", "zzz", ["b", "a"])) == "no model 'zzz'; there are: a, b"
