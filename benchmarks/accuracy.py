@@ -34,7 +34,8 @@ many runs it has.
 **How far to trust this.** There is one set of constants per GPU, network and software generation
 ([constants](constants.md)), none per suite or run. But some constants of the software were fitted
 to published runs, these among them (their source says which): the scores say how well few
-constants describe many runs, not how well unseen ones are predicted. For a machine or software
+constants describe many runs, not how well unseen ones are predicted; where a generation has runs
+in one suite only, its constants are in effect that suite's. For a machine or software
 that is not here, expect more. Where a source leaves something open, the usual choice is taken and
 counted below; an open micro-batch or interleaving is the one predicted fastest, which flatters
 the prediction of runs that chose worse."""
