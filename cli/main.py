@@ -25,6 +25,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "models": "List the models that plan3d knows, or show one.",
     "hardware": "List the clusters that plan3d knows, or show one.",
     "validate": "Compare predictions with measured runs.",
+    "calibrate": "Measure this machine, or fit measurements: a hardware profile.",
+    "check": "Predict whole training steps, and measure them on this machine's GPU.",
 }
 """Name and summary of every command: its module is `plan3d.cli.NAME_command`."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 _SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_DURATIONS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 def whole(value: str | int) -> int:
@@ -31,6 +32,15 @@ def price(text: str) -> float:
     if not re.fullmatch(r"\d{1,6}(\.\d*)?", text, re.ASCII):
         raise typer.BadParameter(f"{text!r} is not a price in USD per hour; give one such as 2.50")
     return float(text)
+
+
+def duration(text: str | float) -> float:
+    """Read a time such as 90s, 5m or 1h, from a second to a week [s]."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?) ?(s|m|min|h)", str(text), re.ASCII)
+    seconds = float(match[1]) * _DURATIONS[match[2]] if match else 0.0
+    if not 1 <= seconds <= 7 * 86_400:
+        raise typer.BadParameter(f"{text!r} is not a time; give one such as 90s, 5m or 1h")
+    return seconds
 
 
 Model: TypeAlias = Annotated[

@@ -5,7 +5,15 @@ The folders beside this file hold one TOML file each: ``gpus``, ``fabrics`` (ins
 """
 
 from plan3d.hardware_profiles.generations import describe_software, software, software_names
-from plan3d.hardware_profiles.loader import compose, describe, load, load_path, names
+from plan3d.hardware_profiles.loader import (
+    compose,
+    describe,
+    load,
+    load_path,
+    names,
+    usual,
+    usual_cluster,
+)
 from plan3d.hardware_profiles.parts import part_names
 
 __all__ = [
@@ -18,4 +26,6 @@ __all__ = [
     "part_names",
     "software",
     "software_names",
+    "usual",
+    "usual_cluster",
 ]

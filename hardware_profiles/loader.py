@@ -72,6 +72,33 @@ def compose(*, gpu: str, network: str = "", gpus_per_node: int = 0, node: str = 
     return _cluster(_resolve(annotate({"name": name, **parts}, "given", "composed")))
 
 
+def usual_cluster(gpu: str) -> str:
+    """Return the name of the shipped cluster that a GPU usually comes in.
+
+    Raises
+    ------
+    InputError
+        If no shipped cluster has this GPU.
+
+    Examples
+    --------
+    >>> usual_cluster("h100-80g-sxm")
+    'dgx-h100'
+    """
+    having = [name for name in names() if load(name).gpu.name == gpu]
+    if not having:
+        known = sorted({load(name).gpu.name for name in names()})
+        raise InputError(
+            f"no shipped cluster has GPU {gpu!r}; name the nearest one with --hardware (its data "
+            f"sheet figures are kept). There are clusters of: {', '.join(known)}"
+        )
+    wanted = usual(gpu)
+    parts = {name: (load(name).node, load(name).network.name) for name in having}
+    own = compose(gpu=gpu)
+    like = [n for n, found in parts.items() if found == (own.node, wanted["network"])]
+    return (like or having)[0]
+
+
 def usual(gpu: str) -> dict[str, object]:
     """Return the node, network and gpus_per_node that a shipped GPU usually comes with."""
     return dict(read(HERE / "usual.toml")[gpu])  # type: ignore[call-overload,no-any-return]

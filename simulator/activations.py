@@ -61,7 +61,7 @@ def block_activations(context: Context, table: LayoutTable) -> BlockActivations:
 def _attention_bytes(
     context: Context, table: LayoutTable, tokens: Numeric
 ) -> tuple[Numeric, Numeric, Numeric]:
-    """Bytes of the attention half: scores, norm and dropout of the stream, matmul operands."""
+    """Bytes of the attention half: the core's own, norm and dropout of the stream, operands."""
     model, work, software = context.model, context.work, context.software
     width = work.precision.activation_bytes
     shared = np.where(table.sp > 0, table.tp, 1.0)
@@ -74,14 +74,14 @@ def _attention_bytes(
         + model.kv_heads * (model.qk_dim + model.v_dim) / np.minimum(table.tp, model.kv_heads)
         + _latent_width(model)
     )
-    if not software.fused_activations and model.positions == "rotary":
+    if software.keeps_unrotated and model.positions == "rotary":
         heads = heads + (model.heads + model.kv_heads) * model.qk_dim / table.tp
     operand = operand + tokens * heads * width
     scores = tokens * model.heads / table.tp
     if chosen_kernel(software.attention, context.cluster.gpu) == UNFUSED:
         per_score = 2 * width + 1 if work.dropout else width
         return scores * work.seq * per_score, stream, operand
-    return np.zeros(len(table)), stream, operand + 4.0 * scores
+    return 4.0 * scores, stream, operand
 
 
 def _latent_width(model: ModelSpec) -> float:
@@ -98,7 +98,8 @@ def _mlp_bytes(context: Context, table: LayoutTable, tokens: Numeric, *, moe: bo
     shared = np.where(table.sp > 0, table.tp, 1.0)
     mask = 1.0 if work.dropout else 0.0
     norm = width + (4.0 if software.fp32_norms else 0.0)
-    per_ffn = ((3 if model.gated else 2) + (not software.fused_activations)) * width
+    between = model.gated and not software.fused_activations  # the activated gate: else, none
+    per_ffn = ((3 if model.gated else 2) + between) * width
     inputs = 0.0 if model.parallel_residual else width
     whole = np.where(software.keeps_gathered, 1.0, shared)
     stream = tokens * model.hidden * ((norm + mask) / shared + inputs / whole)

@@ -39,6 +39,8 @@ class AttentionShape:
     qk_dim: float
     v_dim: float
     window: float = 0.0
+    kv_per_head: Numeric = 1.0
+    """Key and value heads per query head: 1/8 with grouped-query attention of eight."""
 
 
 def chosen_kernel(wanted: tuple[str, ...], gpu: Gpu) -> str:
@@ -65,9 +67,13 @@ def visible_keys(shape: AttentionShape) -> Numeric:
 def fused_forward_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Numeric:
     r"""Time of a fused forward pass [s].
 
-    .. math:: t = \frac{2 b a s \bar{s} (q + v)}{F\,e}\,\frac{s + s_0}{s}\,(1 + x_0/x) + t_0
+    .. math::
+       t = \frac{2 b a s \bar{s} (q + v)}{F\,e}\,\frac{s + s_0 (1 - f + f a_{kv}/a)}{s}\,
+       (1 + x_0/x) + t_0
 
-    with :math:`\bar s` visible keys and x tiles of 128 queries per multiprocessor.
+    with :math:`\bar s` visible keys and x tiles of 128 queries per multiprocessor. What short
+    sequences cost, :math:`s_0`, is mostly reading and writing: a share f of it goes with the
+    :math:`a_{kv}` key and value heads.
 
     Parameters
     ----------
@@ -81,9 +87,10 @@ def fused_forward_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Nu
     width = (shape.qk_dim + shape.v_dim) / 2
     efficiency = float(np.interp(width, kernel.head_dims, kernel.efficiency))
     half = float(np.interp(width, kernel.head_dims, kernel.half_seq))
+    read = half * (1 - kernel.kv_share + kernel.kv_share * shape.kv_per_head)
     flop = 2 * shape.batch * shape.heads * shape.queries * visible_keys(shape) * 2 * width
     tiles = shape.batch * shape.heads * np.ceil(shape.queries / 128) / gpu.sms
-    slow = (shape.keys + half) / shape.keys * (1 + kernel.occupancy / np.maximum(tiles, 1e-9))
+    slow = (shape.keys + read) / shape.keys * (1 + kernel.occupancy / np.maximum(tiles, 1e-9))
     return flop / (peak(gpu.peaks, "bf16") * efficiency) * slow + kernel.overhead_s
 
 

@@ -195,14 +195,17 @@ def _attention_core(context: Context, table: LayoutTable) -> tuple[Numeric, Nume
     """Time of the attention core, forward and backward, on this GPU's heads and positions."""
     model, work, gpu, software = context.model, context.work, context.cluster.gpu, context.software
     heads_by_cp = np.where(table.cp_all_to_all > 0, table.cp, 1.0)
+    heads = np.maximum(model.heads / table.tp / heads_by_cp, 1.0)
     shape = attention.AttentionShape(
         batch=table.micro_batch,
-        heads=np.maximum(model.heads / table.tp / heads_by_cp, 1.0),
+        heads=heads,
         queries=work.seq / table.cp * heads_by_cp,
         keys=float(work.seq),
         qk_dim=model.qk_dim,
         v_dim=model.v_dim,
         window=model.window if model.window < work.seq else 0,
+        kv_per_head=np.minimum(np.maximum(model.kv_heads / table.tp / heads_by_cp, 1.0), heads)
+        / heads,
     )
     name = attention.chosen_kernel(software.attention, gpu)
     if name in gpu.attention:

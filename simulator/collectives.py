@@ -128,8 +128,10 @@ def _half_s(
 def all_to_all_s(size_bytes: Numeric, group: Group, cluster: Cluster) -> Numeric:
     r"""Time of an all-to-all: each rank sends S/n to each other one [s].
 
-    .. math:: t = a_0 + a_1 (n - 1) + \max\left(\frac{S (g-1)/n}{B_{ag}},
-       \frac{S (n-g)/n}{\eta\,B_{nic}}\right)
+    .. math:: t = a_0 + a_1 (n - 1) + \max\left(\gamma\sqrt{c_g} + \frac{c_g}{B},
+       \frac{S (n-g)/n}{\eta\,B_{nic}}\right), \quad c_g = S (g-1)/n
+
+    with latencies and bandwidth of its own: the messages go out side by side, not round a ring.
 
     Parameters
     ----------
@@ -142,9 +144,10 @@ def all_to_all_s(size_bytes: Numeric, group: Group, cluster: Cluster) -> Numeric
     """
     n, g = group.size, group.local
     fabric, network = cluster.node, cluster.network
-    near = size_bytes * (g - 1) / n / fabric.all_gather_bytes_per_s
+    inside = size_bytes * (g - 1) / n
+    near = inside / fabric.all_to_all_bytes_per_s + fabric.ramp_s_per_sqrt_byte * np.sqrt(inside)
     far = size_bytes * (n - g) / n / (network.nic_bytes_per_s * network.efficiency)
-    fixed = fabric.latency_s + fabric.step_latency_s * (n - 1)
+    fixed = fabric.all_to_all_latency_s + fabric.all_to_all_step_s * (n - 1)
     fixed = fixed + np.where(group.nodes > 1, network.p2p_latency_s, 0.0)
     return np.where(n > 1, fixed + np.maximum(near, far), 0.0)
 

@@ -47,6 +47,9 @@ class AttentionLaw:
     """Fixed cost of one kernel. [s]"""
     occupancy: float
     """Loss *x0* when few (head, sequence) tiles fill the SMs. [1]"""
+    kv_share: float = 0.0
+    """Share of what short sequences cost that comes with the key and value heads: grouped-query
+    attention saves on it. [1]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,7 @@ class NodeFabric:
     """The fast network inside a node (or NVLink domain), as NCCL drives it.
 
     Law: `t = latency + step_latency * steps + ramp * sqrt(c) + c / (B * (1 - group_loss / n))`.
+    An all-to-all goes straight to every rank: latencies of its own, and no loss in small groups.
     """
 
     latency_s: float
@@ -92,6 +96,9 @@ class NodeFabric:
     reduce_scatter_bytes_per_s: float
     group_loss: float
     """How much a small group loses: *kappa*. [1]"""
+    all_to_all_latency_s: float
+    all_to_all_step_s: float
+    all_to_all_bytes_per_s: float
     p2p_latency_s: float
     p2p_bytes_per_s: float
 

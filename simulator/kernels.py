@@ -7,9 +7,9 @@ F : peak of the type [FLOP/s]
 e, e_b : reachable fractions of the peak and of the HBM bandwidth
 x : output tiles of 128 x 256 per streaming multiprocessor
 
-The law and its constants were fitted to 10,013 published cuBLAS timings per GPU (A100, H100,
-H200, B200; median error 3-5 %, 90th percentile 7-16 %). A constant efficiency is 7-14 %
-optimistic once tensor parallelism cuts n or k to 512-1,536.
+The law was found on 10,013 published cuBLAS timings per GPU (A100, H100, H200, B200; median error
+3-5 %, 90th percentile 7-16 %); what its constants are fitted to, and how well, each profile says. A
+constant efficiency is 7-14 % optimistic once tensor parallelism cuts n or k to 512-1,536.
 """
 
 from typing import Final
@@ -27,6 +27,8 @@ TAIL: Final = 0.04
 """Loss of a wave that does not fill the GPU, per inverse tile. [1]"""
 WGRAD: Final = 0.94
 """Efficiency of weight gradients (fp32 accumulation) over forward. [1]"""
+DROOP_S: Final = 1.5e-3
+"""Length of a lone kernel that feels half of the clocks' droop. [s]"""
 
 
 def peak(peaks: Peaks, kind: str) -> float:
@@ -49,13 +51,49 @@ def gemm_s(
     kind: str = "bf16",
     *,
     batch: Numeric = 1.0,
-    derate: float = 1.0,
+    derate: Numeric = 1.0,
 ) -> Numeric:
-    r"""Time of a matrix product, or of a batch of equal ones [s].
+    r"""Time of a matrix product, or of a batch of equal ones, in the middle of training [s].
+
+    .. math:: t = T (1 + droop) + t_0
+
+    with T of `gemm_burst_s`: under a sustained load the clocks droop.
+
+    Parameters, shapes and units are those of `gemm_burst_s`.
+    """
+    burst = gemm_burst_s(m, n, k, gpu, kind, batch=batch, derate=derate)
+    return burst * (1 + gpu.gemm.droop) + gpu.gemm.overhead_s
+
+
+def gemm_alone_s(
+    m: Numeric, n: Numeric, k: Numeric, gpu: Gpu, kind: str = "bf16", *, derate: Numeric = 1.0
+) -> Numeric:
+    r"""Time of a matrix product in a micro-benchmark, with pauses in which the GPU cools [s].
+
+    .. math:: t = T \left(1 + droop \frac{T}{T + 1.5\,ms}\right) + t_0
+
+    Parameters, shapes and units are those of `gemm_burst_s`.
+    """
+    burst = gemm_burst_s(m, n, k, gpu, kind, derate=derate)
+    droop = gpu.gemm.droop * burst / (burst + DROOP_S)
+    return burst * (1 + droop) + gpu.gemm.overhead_s
+
+
+def gemm_burst_s(
+    m: Numeric,
+    n: Numeric,
+    k: Numeric,
+    gpu: Gpu,
+    kind: str = "bf16",
+    *,
+    batch: Numeric = 1.0,
+    derate: Numeric = 1.0,
+) -> Numeric:
+    r"""Time of a matrix product at full clocks, without its launch [s].
 
     .. math::
        T = \max\left(\frac{2 b m n (k + 150)(1 + 0.04/x)}{F e},
-       \frac{w\,b\,(mk + nk + mn)}{e_b\,B}\right), \qquad t = T (1 + droop) + t_0
+       \frac{w\,b\,(mk + nk + mn)}{e_b\,B}\right)
 
     Parameters
     ----------
@@ -66,13 +104,13 @@ def gemm_s(
     k
         Summed dimension. [1]
     gpu
-        Peak, efficiency, bandwidth. Its droop is that of clocks under a sustained load.
+        Peak, efficiency, bandwidth.
     kind
         Type of the operands: a field of `hardware.Peaks`.
     batch
         Products of one launch, *b*. [1]
     derate
-        Efficiency over that of a forward product: `WGRAD` for weight gradients.
+        Efficiency over that of a forward product: `WGRAD` for weight gradients. [1]
     """
     law = gpu.gemm
     kind = usable(gpu.peaks, kind)
@@ -81,11 +119,11 @@ def gemm_s(
     tiles = batch * m * n / (TILE * gpu.sms)
     flop = 2 * batch * m * n * (k + RAMP) * (1 + TAIL / tiles)
     moved = batch * (width * (m * k + n * k) + 2 * m * n)
-    busy = np.maximum(
+    burst: Numeric = np.maximum(
         flop / (peak(gpu.peaks, kind) * efficiency),
         moved / (law.memory_efficiency * gpu.hbm_bytes_per_s),
     )
-    return busy * (1 + law.droop) + law.overhead_s
+    return burst
 
 
 def linear_forward_s(

@@ -68,7 +68,9 @@ class Software:
     sharded_loss: bool = True
     """The loss works on vocabulary-parallel logits; otherwise they are gathered first."""
     fused_activations: bool = True
-    """Activation function and rotary positions keep only what they must for backward."""
+    """A gated activation is one kernel: what is between its two factors is not kept."""
+    keeps_unrotated: bool = False
+    """Queries and keys before rotary positions stay: values are a view of one tensor with them."""
     send_overhead_s: float = 0.0
     """Time that a transfer between pipeline stages takes beside the data: shapes sent ahead,
     waiting for the other side. [s]"""

@@ -32,6 +32,9 @@ reduce_scatter = "200 GB/s"
 group_loss = 0.5
 p2p_latency = "10 us"
 p2p = "250 GB/s"
+all_to_all_latency = "9 us"
+all_to_all_step = "0.5 us"
+all_to_all = "150 GB/s"
 """
 
 
@@ -96,6 +99,9 @@ def test_a_self_contained_part(tmp_path: Path) -> None:
         group_loss=0.5,
         p2p_latency_s=pytest.approx(1e-5),
         p2p_bytes_per_s=2.5e11,
+        all_to_all_latency_s=pytest.approx(9e-6),
+        all_to_all_step_s=pytest.approx(5e-7),
+        all_to_all_bytes_per_s=1.5e11,
     )
     named = PARTS.replace('node = "nvswitch-h100"', "") + "[node]\n" + NODE
     assert load_path(written(tmp_path, named)).node == cluster.node

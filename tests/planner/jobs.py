@@ -36,6 +36,7 @@ def cluster(gpus_per_node: int = 8, memory_gib: float = 80, usd_per_s: float = 0
         latency_s=1e-5, step_latency_s=1e-6, ramp_s_per_sqrt_byte=0, all_reduce_bytes_per_s=2e11,
         all_gather_bytes_per_s=2e11, reduce_scatter_bytes_per_s=2e11, group_loss=0,
         p2p_latency_s=1e-5, p2p_bytes_per_s=2e11,
+        all_to_all_latency_s=1e-5, all_to_all_step_s=1e-6, all_to_all_bytes_per_s=2e11,
     )  # fmt: skip
     network = Network(
         name="some-network", nic_bytes_per_s=2.5e10, efficiency=0.8, tree_latency_s=1e-5,

@@ -69,6 +69,7 @@ NO_LATENCY = NodeFabric(
     latency_s=0.0, step_latency_s=0.0, ramp_s_per_sqrt_byte=0.0,
     all_reduce_bytes_per_s=400.0, all_gather_bytes_per_s=200.0, reduce_scatter_bytes_per_s=100.0,
     group_loss=0.0, p2p_latency_s=0.0, p2p_bytes_per_s=50.0,
+    all_to_all_latency_s=0.0, all_to_all_step_s=0.0, all_to_all_bytes_per_s=200.0,
 )  # fmt: skip
 SLOW_NETWORK = Network(
     name="slow", nic_bytes_per_s=20.0, efficiency=0.5, tree_latency_s=0.0, ring_latency_s=0.0,
@@ -81,6 +82,7 @@ NVSWITCH = NodeFabric(
     latency_s=8e-6, step_latency_s=0.9e-6, ramp_s_per_sqrt_byte=11e-9,
     all_reduce_bytes_per_s=270e9, all_gather_bytes_per_s=230e9, reduce_scatter_bytes_per_s=260e9,
     group_loss=0.5, p2p_latency_s=14e-6, p2p_bytes_per_s=300e9,
+    all_to_all_latency_s=8e-6, all_to_all_step_s=0.9e-6, all_to_all_bytes_per_s=230e9,
 )  # fmt: skip
 HDR = Network(
     name="hdr", nic_bytes_per_s=25e9, efficiency=0.92, tree_latency_s=90e-6,
@@ -105,6 +107,7 @@ BUSY = Software(
     step_overhead_s=0.03, contention=0.1, straggler=0.015, expert_imbalance=1.2,
     selective_matmul=0.1, selective_elementwise=0.3, fp32_norms=True, zero3_efficiency=0.9,
     keeps_gathered=True, sharded_loss=False, fused_activations=False,
+    keeps_unrotated=True,
 )  # fmt: skip
 """Every term of the model is on."""
 

@@ -87,12 +87,27 @@ def test_gathered_inputs_may_be_kept() -> None:
     assert more == 2 * 2 * 1024 * (1 - 1 / 4)
 
 
-def test_unfused_activations_keep_more() -> None:
-    """The activation function's own output, and turned queries and keys."""
+def test_an_unfused_gate_keeps_its_activation() -> None:
+    """Of SwiGLU; GELU has nothing between its input and its output."""
     context = Context(
         model=LLAMA, work=WORK, cluster=DGX, software=replace(FLASH, fused_activations=False)
     )
-    assert per_token(LLAMA, Layout(), context) - LLAMA_BYTES == 2 * 2816 + 2 * (16 + 4) * 64
+    assert per_token(LLAMA, Layout(), context) - LLAMA_BYTES == 2 * 2816
+    gpt = replace(context, model=MODELS["gpt"])
+    assert per_token(MODELS["gpt"], Layout(), gpt) == per_token(MODELS["gpt"], Layout())
+
+
+def test_queries_and_keys_may_stay_as_they_were_before_rotary_positions() -> None:
+    software = replace(FLASH, keeps_unrotated=True)
+    context = Context(model=LLAMA, work=WORK, cluster=DGX, software=software)
+    assert per_token(LLAMA, Layout(), context) - LLAMA_BYTES == 2 * (16 + 4) * 64
+
+
+def test_selective_recompute_of_a_fused_core_drops_its_log_sum_exp() -> None:
+    found = block_activations(
+        Context(model=LLAMA, work=WORK, cluster=DGX, software=FLASH), one(Layout())
+    )
+    assert found.whole_bytes[0] - found.selective_bytes[0] == 4 * 16 * WORK.seq
 
 
 def test_a_parallel_residual_shares_its_input() -> None:

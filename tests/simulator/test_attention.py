@@ -111,3 +111,13 @@ def test_unfused_backward_is_four_products() -> None:
     moved = 8 * 1024 * 1024 * 9.0 / 1e12
     found = unfused_backward_s(shape, IDEAL, 9.0, "bf16")
     assert found == pytest.approx(values + scores + operands + moved)
+
+
+def test_grouped_queries_read_fewer_keys() -> None:
+    """Of what 1,024 positions of overhead cost, half is keys and values: an eighth of it stays."""
+    law = replace(LAW, half_seq=(1024.0, 1024.0), kv_share=0.5)
+    core = CAUSAL_FLOP / (16e12 * 0.5)
+    assert fused_forward_s(SHAPE, law, IDEAL) == pytest.approx(2 * core)
+    grouped = replace(SHAPE, kv_per_head=1 / 8)
+    assert fused_forward_s(grouped, law, IDEAL) == pytest.approx((1 + 0.5 + 0.5 / 8) * core)
+    assert fused_forward_s(grouped, LAW, IDEAL) == pytest.approx(core), "nothing to save on"

@@ -68,7 +68,13 @@ def test_alone_costs_nothing(collective: Collective) -> None:
 def test_latency_by_hand(collective: Collective, group: Group, expected_s: float) -> None:
     slow = replace(
         WIRE,
-        node=replace(WIRE.node, latency_s=1.0, step_latency_s=2.0),
+        node=replace(
+            WIRE.node,
+            latency_s=1.0,
+            step_latency_s=2.0,
+            all_to_all_latency_s=1.0,
+            all_to_all_step_s=2.0,
+        ),
         network=replace(
             WIRE.network, tree_latency_s=10.0, ring_latency_s=100.0, p2p_latency_s=1000.0
         ),
@@ -147,3 +153,13 @@ def test_a_column_is_the_scalars(collective: Collective) -> None:
 @given(small=st.floats(0, 1e11), more=st.floats(0, 1e11))
 def test_more_bytes_never_take_less(collective: Collective, small: float, more: float) -> None:
     assert collective(small + more, TWO_NODES, DGX) >= collective(small, TWO_NODES, DGX)
+
+
+def test_an_all_to_all_has_its_own_latencies_and_ramp() -> None:
+    """300 bytes leave each of four ranks: 2 + 3 * 5 to start, 4 * sqrt(300) ramp, 300 / 150."""
+    node = replace(
+        WIRE.node, latency_s=1e9, step_latency_s=1e9, all_to_all_latency_s=2.0,
+        all_to_all_step_s=5.0, all_to_all_bytes_per_s=150.0, ramp_s_per_sqrt_byte=4.0,
+    )  # fmt: skip
+    found = all_to_all_s(400.0, FOUR, replace(WIRE, node=node))
+    assert found == pytest.approx(2 + 3 * 5 + 4 * 300**0.5 + 300 / 150)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from plan3d.simulator.hardware import Peaks
 from plan3d.simulator.kernels import (
     WGRAD,
+    gemm_alone_s,
+    gemm_burst_s,
     gemm_s,
     linear_backward_s,
     linear_forward_s,
@@ -110,3 +112,22 @@ def test_a_column_is_the_scalars() -> None:
     m = np.array([1.0, 500.0, 4096.0])
     found = gemm_s(m, 512.0, 1024.0, A100)
     assert np.array_equal(found, [float(gemm_s(float(k), 512.0, 1024.0, A100)) for k in m])
+
+
+def test_a_lone_product_feels_the_droop_by_its_length() -> None:
+    """1.5 ms feel half of it, a short product nothing, a long one all that training feels."""
+    warm = replace(IDEAL, gemm=replace(IDEAL.gemm, droop=0.2))
+    half = next(m for m in np.linspace(1e4, 1e6, 100_000)
+                if gemm_burst_s(m, 1000.0, 1000.0, IDEAL) >= 1.5e-3)  # fmt: skip
+    assert gemm_alone_s(half, 1000.0, 1000.0, warm) == pytest.approx(1.5e-3 * 1.1, rel=1e-3)
+    long = gemm_burst_s(1e9, 1e4, 1e4, IDEAL)
+    assert gemm_alone_s(1e9, 1e4, 1e4, warm) == pytest.approx(1.2 * long, rel=1e-3)
+    assert gemm_s(1e9, 1e4, 1e4, warm) == pytest.approx(1.2 * long)
+    short = gemm_burst_s(128.0, 256.0, 128.0, IDEAL)
+    assert gemm_alone_s(128.0, 256.0, 128.0, warm) == pytest.approx(short, rel=1e-2)
+
+
+@given(m=side, n=side, k=side)
+def test_a_lone_product_is_never_slower_than_in_training(m: float, n: float, k: float) -> None:
+    alone, steady = gemm_alone_s(m, n, k, H100), gemm_s(m, n, k, H100)
+    assert gemm_burst_s(m, n, k, H100) + H100.gemm.overhead_s <= alone <= steady

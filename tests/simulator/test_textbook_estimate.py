@@ -28,6 +28,7 @@ CLUSTER = Cluster(
         latency_s=0, step_latency_s=0, ramp_s_per_sqrt_byte=0, all_reduce_bytes_per_s=1e11,
         all_gather_bytes_per_s=1e11, reduce_scatter_bytes_per_s=1e11, group_loss=0,
         p2p_latency_s=0, p2p_bytes_per_s=1e11,
+        all_to_all_latency_s=0, all_to_all_step_s=0, all_to_all_bytes_per_s=1e11,
     ),
     network=Network(
         name="round", nic_bytes_per_s=1e10, efficiency=1, tree_latency_s=0, ring_latency_s=0,

@@ -1,0 +1,97 @@
+"""Measuring this machine for `plan3d calibrate`, with a bar on a terminal."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from plan3d.cli.console import say
+from plan3d.hardware_profiles.fit import GROUPS
+from plan3d.hardware_profiles.measure import Progress, measure, open_device, shapes
+from plan3d.hardware_profiles.points import OK, Point, PointsFile, Shape
+from plan3d.planner import models
+from plan3d.simulator.errors import unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measuring:
+    """What is asked of a run of measurements."""
+
+    device: str = "cuda"
+    budget_s: float = 300.0
+    seed: int = 0
+    laws: Sequence[str] = ()
+    """Only shapes that one of these laws is fitted to; all if empty."""
+
+
+def points_file(name: Path) -> Path:
+    """Return where the points of a calibration are."""
+    return name.with_name(f"{name.name}.points.csv")
+
+
+def measured(asked: Measuring, name: Path) -> bool:
+    """Measure into the points file of `name`; return whether this process is to go on with it.
+
+    Under torchrun only the first process is. A processor's points are no GPU's profile.
+    """
+    for law in asked.laws:
+        if law not in GROUPS:
+            raise unknown("group of laws", law, GROUPS)
+    path = points_file(name)
+    small = asked.device == "cpu"
+    zoo = [models.load(known).model for known in models.names()]
+    with open_device(asked.device) as device:
+        if device.rank == 0 and (crowd := device.crowded()):
+            say(f"plan3d: {crowd}; its points are marked and not fitted to", error=True)
+        wanted = shapes(
+            zoo, device=asked.device, dtypes=device.dtypes, memory_bytes=device.memory_bytes,
+            ranks=device.ranks, nodes=device.nodes, small=small,
+        )  # fmt: skip
+        if asked.laws:
+            wanted = [shape for shape in wanted if _is_of(shape, asked.laws)]
+        if device.rank == 0 and path.exists():
+            say(f"plan3d: going on from {path}", error=True)
+        with _bar(quiet=device.rank > 0) as progress:
+            found = measure(
+                wanted, device, path, budget_s=asked.budget_s, progress=progress, seed=asked.seed
+            )
+        rank = device.rank
+    if rank == 0 and small:
+        _say_small(found, path)
+    return rank == 0 and not small
+
+
+def _is_of(shape: Shape, laws: Sequence[str]) -> bool:
+    """Whether a shape, once measured, is one of these laws'."""
+    point = Point(shape=shape, time_s=1.0)
+    return any(law.owns(point) for name in laws for law in GROUPS[name].laws([point]))
+
+
+def _say_small(found: PointsFile, path: Path) -> None:
+    """Say what a trial on a processor measured."""
+    kinds = Counter(point.shape.kind for point in found.points if point.measured)
+    others = Counter(point.status for point in found.points if point.status != OK)
+    say(f"{path}: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()))
+    if others:
+        say("not measured: " + ", ".join(f"{n} {status}" for status, n in others.items()))
+    say("no profile: these are small shapes on a processor, and plan3d plans for GPUs")
+
+
+@contextmanager
+def _bar(*, quiet: bool) -> Iterator[Progress]:
+    """Draw a bar on stderr, if that is a terminal."""
+    from rich.console import Console  # noqa: PLC0415  # 0.1 s that --help need not pay
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    off = quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
+    with Bar(console=Console(stderr=True), transient=True, disable=off) as bar:
+        task = bar.add_task("", total=None)
+
+        def told(done: int, total: int, shape: Shape, elapsed_s: float) -> None:
+            text = f"{shape.kind} {shape.op} {shape.direction}, {elapsed_s:.0f} s"
+            bar.update(task, completed=done, total=total, description=text)
+
+        yield told
