@@ -8,6 +8,7 @@ from plan3d.hardware_profiles.build import key_of
 from plan3d.hardware_profiles.fit.calibration import Calibration
 from plan3d.hardware_profiles.fit.constants import Fitted
 from plan3d.hardware_profiles.fit.law import LawFit
+from plan3d.hardware_profiles.points.point import PASSING
 from plan3d.simulator.hardware import Cluster
 
 KERNELS: Final[Mapping[str, str]] = {
@@ -25,6 +26,7 @@ def profile_toml(calibration: Calibration, base: str, about: Mapping[str, str]) 
     head = [
         f"# {calibration.gpu}, calibrated: plan3d calibrate",
         *(f"# {key}: {value}" for key, value in about.items()),
+        *_marked(calibration),
         f'base = "{base}"',
     ]
     tables: dict[str, list[str]] = {}
@@ -35,6 +37,14 @@ def profile_toml(calibration: Calibration, base: str, about: Mapping[str, str]) 
                     tables.setdefault(table, []).extend(lines)
     body = [line for name, lines in sorted(tables.items()) for line in ("", f"[{name}]", *lines)]
     return "\n".join([*head, *body]) + "\n"
+
+
+def _marked(calibration: Calibration) -> Iterator[str]:
+    """Yield how many points were measured on a GPU that was busy or throttling."""
+    for status in PASSING:
+        count = sum(point.status == status for point in calibration.points)
+        if count:
+            yield f"# {status}: {count} of {len(calibration.points)} points, not fitted to"
 
 
 def source(fit: LawFit) -> str:

@@ -45,6 +45,14 @@ def test_a_profile_has_what_was_fitted_and_keeps_the_rest(tmp_path: Path) -> Non
     assert "# driver: 1.2" in path.read_text()
 
 
+def test_a_profile_says_that_the_gpu_was_hot() -> None:
+    points = everything()
+    hot = [replace(p, status="throttled") for p in points[:9]]
+    text = profile_toml(calibrate(points + hot, "h", H100), "dgx-h100", {})
+    assert f"# throttled: 9 of {len(points) + 9} points, not fitted to" in text
+    assert "# busy" not in text
+
+
 def test_two_names_of_one_kernel_give_one_table(tmp_path: Path) -> None:
     points = [
         *times(Attention("flash"), attentions("flash"), CASES[2][2]),
