@@ -1,64 +1,143 @@
-"""Compare predictions with measured runs: docs/accuracy.md and docs/accuracy.png.
+"""Compare predictions with measured runs: docs/accuracy.md, docs/accuracy.png, the recorded scores.
 
-Run as ``python benchmarks/accuracy.py [RUNS.csv]``; without a file, on the runs that ship.
+Run as ``python benchmarks/accuracy.py``, on the runs that ship. The recorded scores,
+benchmarks/scores.json, are what tests/planner/validation/test_gate.py holds later changes to.
 """
 
-import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+import json
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from accuracy_choices import choices
+from accuracy_figure import figure
 
 from plan3d.cli.validate_command import Shipped
-from plan3d.planner.validation import Prediction, Validation, published_runs, read_runs, validate
+from plan3d.planner.uncertainty.coverage import coverage
+from plan3d.planner.validation import Errors, Prediction, Validation, published_runs, validate
+from plan3d.planner.validation.unseen import unseen_errors
 
-DOCS = Path(__file__).parents[1] / "docs"
-HEAD = """\
-# Accuracy
-
-Predictions beside what published runs measured. Written, with its figure, by
-`python benchmarks/accuracy.py`. `plan3d validate --by suite` prints the same scores, and
-`--csv OUT.csv` every row.
-
-![Measured against predicted step time of each run, and the error by suite](accuracy.png)
-
-The error of a run is predicted over measured, less one. *Mean error* is the mean of its
-magnitude, *bias* its mean (positive: predicted too slow, or too large), *90 % below* what nine in
-ten errors are smaller than. The line *all* is the mean over the suites: each counts once, however
-many runs it has.
-
-**How far to trust this.** There is one set of constants per GPU, network and software generation
-([constants](constants.md)), none per suite or run. But some constants of the software were fitted
-to published runs, these among them (their source says which): the scores say how well few
-constants describe many runs, not how well unseen ones are predicted; where a generation has runs
-in one suite only, its constants are in effect that suite's. For a machine or software
-that is not here, expect more. Where a source leaves something open, the usual choice is taken and
-counted below; an open micro-batch or interleaving is the one predicted fastest, which flatters
-the prediction of runs that chose worse."""
-"""What the page says before the tables."""
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+TEXT = HERE / "accuracy_text.md"
+"""What the page says around its tables: each ``{{name}}`` is replaced."""
+NOTES = HERE / "accuracy_notes.toml"
+SCORES = HERE / "scores.json"
+WORST = 20
+PLAINEST = ("v100", "gb200", "b200", "h20")
+"""GPUs that are neither A100 nor H100 (nor their export variants)."""
 
 
-def text(result: Validation) -> str:
+def page(result: Validation) -> str:
     """Return the page."""
-    return "\n".join((HEAD, *sections(result), ""))
+    unseen = unseen_errors(result.predictions)
+    parts: Mapping[str, Iterable[str]] = {
+        "summary": summary(result, unseen),
+        "time": times(result, unseen),
+        "memory": memory(result),
+        "intervals": intervals(result),
+        "sweeps": sweeps(result),
+        "worst": worst(result),
+        "open": table(("suite", "runs", "fastest (used)", "median", "slowest"), choices()),
+        "left_out": counted(result.skipped),
+        "assumed": counted(result.assumed),
+    }
+    text = TEXT.read_text(encoding="utf-8")
+    for name, lines in parts.items():
+        text = text.replace(f"{{{{{name}}}}}", "\n".join(lines))
+    return text
 
 
-def sections(result: Validation) -> Iterator[str]:
-    """Yield the lines of the tables."""
-    yield from ("", "## Step time", "")
-    yield from table(
-        ("suite", "source", "runs", "mean error", "bias", "90 % below"),
+def summary(result: Validation, unseen: Errors) -> Iterator[str]:
+    """Yield the headline figures."""
+    runs = {p.run.suite: p.run.gpu for p in result.predictions}
+    plain = [name for name, gpu in runs.items() if not gpu.startswith(PLAINEST)]
+    ranking = [s.regret for s in result.sweeps]
+    rows = [
+        ("step time, mean over the suites", result.time.macro_mape, unseen.macro_mape),
+        ("the same, suites on A100 and H100", macro(result.time, plain), macro(unseen, plain)),
         (
-            (name, sources(result, name), str(s.n), *map(percent, (s.mape, s.bias, s.p90)))
-            for name, s in result.time.suites.items()
+            "the same without `ultra`",
+            macro(result.time, [n for n in runs if n != "ultra"]),
+            macro(unseen, [n for n in runs if n != "ultra"]),
         ),
-        ("all", "", "", percent(result.time.macro_mape), percent(result.time.macro_bias), ""),
+        ("Megatron-LM 2021, table 1 (10 models)", *ids(result, "mlm21-t1-")),
+        ("Korthikanti et al. 2022 (8 runs)", *ids(result, "korth22-0")),
+        ("vtrain-multi", *suite(result.time, unseen, "vtrain-multi")),
+        ("vtrain-single", *suite(result.time, unseen, "vtrain-single")),
+        ("ultra", *suite(result.time, unseen, "ultra")),
+        ("peak memory, mean over the suites", result.memory.macro_mape, None),
+        ("peak memory, ultra", result.memory.suites["ultra"].mape, None),
+        ("mean regret over the sweeps", float(np.mean(ranking)), None),
+    ]
+    yield from table(
+        ("score", "in-sample", "leave one suite out"),
+        (
+            (name, percent(ours), "" if other is None else percent(other))
+            for name, ours, other in rows
+        ),
     )
-    yield from ("", "## Peak memory", "")
+    yield ""
+    yield (
+        f"Out of memory or not: balanced accuracy {percent(result.oom_balanced_accuracy)} on "
+        f"{result.oom_n} runs of sweeps that publish both."
+    )
+
+
+def macro(errors: Errors, names: Iterable[str]) -> float:
+    """Return the mean over some suites of their mean errors [1]."""
+    return float(np.mean([errors.suites[name].mape for name in names if name in errors.suites]))
+
+
+def suite(time: Errors, unseen: Errors, name: str) -> tuple[float, float]:
+    """Return the mean error of a suite, in-sample and unseen [1]."""
+    return time.suites[name].mape, unseen.suites[name].mape
+
+
+def ids(result: Validation, prefix: str) -> tuple[float, float]:
+    """Return the mean error of the runs whose id begins so, in-sample and unseen [1]."""
+    own = [p for p in result.predictions if p.run.id.startswith(prefix) and p.measured_s]
+    renamed = [replace(p, run=replace(p.run, suite="own")) for p in own]
+    errors = [abs(p.predicted_s / p.measured_s - 1) for p in own if p.measured_s]
+    return float(np.mean(errors)), unseen_errors(renamed).suites["own"].mape
+
+
+def times(result: Validation, unseen: Errors) -> Iterator[str]:
+    """Yield the step time by suite, with the ranking of its sweeps."""
+    ranked = defaultdict(list)
+    for sweep in result.sweeps:
+        ranked[sweep.suite].append(sweep)
+    head = (
+        "suite",
+        "source",
+        "runs",
+        "mean error",
+        "bias",
+        "90 % below",
+        "unseen",
+        "tau",
+        "regret",
+    )
+    body = []
+    for name, s in result.time.suites.items():
+        tau = f"{np.mean([x.tau for x in ranked[name]]):.2f}" if ranked[name] else ""
+        regret = percent(float(np.mean([x.regret for x in ranked[name]]))) if ranked[name] else ""
+        scores = (*map(percent, (s.mape, s.bias, s.p90)), percent(unseen.suites[name].mape))
+        body.append((name, sources(result, name), str(s.n), *scores, tau, regret))
+    total = (percent(result.time.macro_mape), percent(result.time.macro_bias))
+    ranking = (
+        f"{np.mean([s.tau for s in result.sweeps]):.2f}",
+        percent(float(np.mean([s.regret for s in result.sweeps]))),
+    )
+    last = ("all", "", str(sum(s.n for s in result.time.suites.values())), *total, "")
+    yield from table(head, body, (*last, percent(unseen.macro_mape), *ranking))
+
+
+def memory(result: Validation) -> Iterator[str]:
+    """Yield the peak memory by suite."""
     yield from table(
         ("suite", "runs", "mean error", "bias", "90 % below"),
         (
@@ -67,30 +146,73 @@ def sections(result: Validation) -> Iterator[str]:
         ),
         ("all", "", percent(result.memory.macro_mape), percent(result.memory.macro_bias), ""),
     )
-    if result.oom_n:
-        found = percent(result.oom_balanced_accuracy)
-        yield from ("", f"Out of memory or not: balanced accuracy {found}, {result.oom_n} runs.")
-    yield from ("", "## Ranking of layouts", "")
-    yield from (
-        "Sweeps of at least five layouts of one job. *tau* is Kendall's rank correlation; *regret*",
-        "is how much slower the layout predicted best was measured than the best measured.",
-        "",
+
+
+def intervals(result: Validation) -> Iterator[str]:
+    """Yield how many runs are inside their 90 % intervals."""
+    found = coverage(result.predictions)
+    rows = (("step time", found.time), ("peak memory", found.memory))
+    yield from table(
+        (
+            "interval of",
+            "runs",
+            "inside, of the runs",
+            "inside, mean over suites",
+            "upper over lower",
+        ),
+        (
+            (name, f"{c.runs:,}", percent(c.of_runs), percent(c.of_suites), f"{c.factor:.2f}")
+            for name, c in rows
+            if c is not None
+        ),
     )
+
+
+def sweeps(result: Validation) -> Iterator[str]:
+    """Yield the ranking by sweep, the largest regret first."""
     yield from table(
         ("source", "model", "GPUs", "layouts", "tau", "regret"),
         (
             (s.source, s.model, str(s.gpus), str(s.n), f"{s.tau:.2f}", percent(s.regret))
-            for s in result.sweeps
+            for s in sorted(result.sweeps, key=lambda s: -s.regret)
         ),
     )
-    for title, counts in (("Left out", result.skipped), ("Assumed", result.assumed)):
-        yield from ("", f"## {title}", "")
-        yield from table(("what", "runs"), counted(counts))
 
 
-def counted(counts: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
+def worst(result: Validation) -> Iterator[str]:
+    """Yield the worst rows, at most three of a suite, each with the reason that was found."""
+    reasons = tomllib.loads(NOTES.read_text(encoding="utf-8"))["reason"]
+    taken: Counter[str] = Counter()
+    body = []
+    timed = [p for p in result.predictions if p.measured_s]
+    for p in sorted(timed, key=lambda p: -abs(np.log(p.predicted_s / (p.measured_s or 1.0)))):
+        if taken[p.run.suite] < 3 and len(body) < WORST:
+            taken[p.run.suite] += 1
+            body.append(
+                (
+                    p.run.id, p.run.model, f"{p.run.gpus} x {p.run.gpu}", str(p.layout),
+                    f"{p.measured_s:.4g} s", f"{p.predicted_s:.4g} s", reason(reasons, p),
+                )
+            )  # fmt: skip
+    yield from table(("run", "model", "GPUs", "layout", "measured", "predicted", "why"), body)
+
+
+def reason(reasons: Sequence[Mapping[str, object]], p: Prediction) -> str:
+    """Return the first reason whose words a row has."""
+    for one in reasons:
+        words = (("suite", p.run.suite), ("model", p.run.model), ("framework", p.run.framework),
+                 ("gpu", p.run.gpu))  # fmt: skip
+        named = all(str(one.get(key, "")) in text for key, text in words)
+        piped = not one.get("pipeline") or p.layout.pp > 1
+        if named and piped and (not one.get("cp") or p.layout.cp > 1):
+            return str(one["why"])
+    return "not looked into"
+
+
+def counted(counts: Mapping[str, int]) -> Iterator[str]:
     """Yield counts, the largest first."""
-    return ((what, str(n)) for what, n in sorted(counts.items(), key=lambda c: (-c[1], c[0])))
+    ordered = sorted(counts.items(), key=lambda c: (-c[1], c[0]))
+    yield from table(("what", "runs"), ((what, str(n)) for what, n in ordered))
 
 
 def sources(result: Validation, suite: str) -> str:
@@ -112,56 +234,25 @@ def table(
         yield f"| {' | '.join(row)} |"
 
 
-def figure(result: Validation) -> Figure:
-    """Draw measured against predicted times, and the errors by suite. No colour is needed."""
-    timed = [p for p in result.predictions if p.measured_s is not None]
-    with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        canvas = Figure(figsize=(9, 4), layout="constrained", dpi=120)
-        left, right = canvas.subplots(1, 2, width_ratios=(1, 1.15))
-        draw_times(left, timed)
-        draw_errors(right, timed)
-    return canvas
-
-
-def draw_times(axes: Axes, timed: list[Prediction]) -> None:
-    """Draw one point for each run."""
-    measured = np.array([p.measured_s for p in timed], dtype=np.float64)
-    predicted = np.array([p.predicted_s for p in timed])
-    low, high = (
-        min(measured.min(), predicted.min()) / 1.3,
-        max(measured.max(), predicted.max()) * 1.3,
-    )
-    ends = np.array([low, high])
-    axes.fill_between(ends, ends / 1.2, ends * 1.2, color="0.88", lw=0, label="within 20 %")
-    axes.plot(ends, ends, color="0.4", lw=0.8, label="exact")
-    axes.plot(measured, predicted, "o", mfc="none", mec="black", ms=4, mew=0.7, label="a run")
-    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
-    axes.set(xlabel="measured step time [s]", ylabel="predicted step time [s]")
-    axes.legend(frameon=False, loc="upper left")
-
-
-def draw_errors(axes: Axes, timed: list[Prediction]) -> None:
-    """Draw the errors of each suite on a line of its own, its mean as a bar."""
-    suites = sorted({p.run.suite for p in timed}, reverse=True)
-    axes.axvspan(-20, 20, color="0.88", lw=0)
-    axes.axvline(0, color="0.4", lw=0.8)
-    for y, suite in enumerate(suites):
-        errors = [100 * (p.predicted_s / p.measured_s - 1) for p in timed
-                  if p.run.suite == suite and p.measured_s]  # fmt: skip
-        spread = y + np.linspace(-0.28, 0.28, len(errors)) if len(errors) > 1 else [y]
-        axes.plot(errors, spread, "o", mfc="none", mec="black", ms=4, mew=0.7)
-        axes.plot([np.mean(errors)] * 2, [y - 0.4, y + 0.4], color="black", lw=2)
-    axes.set_yticks(range(len(suites)), suites)
-    widest = 1.05 * float(np.abs(axes.get_xlim()).max())
-    axes.set(xlabel="error of the predicted step time [%] (bar: mean)", xlim=(-widest, widest))
+def recorded(result: Validation) -> dict[str, object]:
+    """Return the scores that later changes are held to, in percent."""
+    unseen = unseen_errors(result.predictions)
+    return {
+        "time": {name: round(100 * s.mape, 2) for name, s in result.time.suites.items()},
+        "unseen": {name: round(100 * s.mape, 2) for name, s in unseen.suites.items()},
+        "memory": {name: round(100 * s.mape, 2) for name, s in result.memory.suites.items()},
+        "oom": round(100 * (result.oom_balanced_accuracy or 0.0), 2),
+        "regret": round(100 * float(np.mean([s.regret for s in result.sweeps])), 2),
+        "runs": len(result.predictions),
+    }
 
 
 def main() -> None:
-    """Write the page and the figure."""
-    runs = read_runs(sys.argv[1]) if len(sys.argv) > 1 else published_runs()
-    result = validate(runs, Shipped())
-    (DOCS / "accuracy.md").write_text(text(result), encoding="utf-8")
+    """Write the page, the figure and the scores."""
+    result = validate(published_runs(), Shipped())
+    (DOCS / "accuracy.md").write_text(page(result), encoding="utf-8")
     figure(result).savefig(DOCS / "accuracy.png", metadata={"Software": None})
+    SCORES.write_text(json.dumps(recorded(result), indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

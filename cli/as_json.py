@@ -9,7 +9,7 @@ from typing import Any
 
 from plan3d.cli.question import Question
 from plan3d.cli.words import as_option, plain, spelled
-from plan3d.planner.result import Plan, SearchResult
+from plan3d.planner.result import Plan, Safer, SearchResult
 from plan3d.simulator.economics import RunCost, criteria
 
 
@@ -49,6 +49,8 @@ def of_search(question: Question, result: SearchResult) -> dict[str, Any]:
         "infeasible": dict(result.infeasible),
         "advice": list(result.advice),
         "assumed": list(question.assumed),
+        "near_best": result.near_best,
+        "safer": None if result.safer is None else _safer(result.safer),
         "elapsed_s": result.elapsed_s,
     }
 
@@ -82,6 +84,15 @@ def of_plan(question: Question, plan: Plan) -> dict[str, Any]:
         "played": plan.played,
         "variants": plan.variants,
         "reason": plan.reason,
+        "outlook": None if plan.outlook is None else asdict(plan.outlook),
+    }
+
+
+def _safer(safer: Safer) -> dict[str, float | str]:
+    return {
+        "faster": as_option(safer.faster),
+        "behind": safer.behind,
+        "out_of_memory": safer.out_of_memory,
     }
 
 

@@ -15,6 +15,7 @@ from plan3d.planner.evaluator import Evaluator, Player, evaluator_of
 from plan3d.planner.models import Preset
 from plan3d.planner.refine import replayed
 from plan3d.planner.result import Job
+from plan3d.planner.uncertainty import Forecast, outlooks
 from plan3d.simulator.errors import unknown
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.textbook_estimate import textbook_table
@@ -121,6 +122,11 @@ def evaluator(question: Question) -> Evaluator:
 def player(question: Question) -> Player | None:
     """Return what plays pipelines out: nothing does for the textbook's closed forms."""
     return partial(replayed, question.job) if question.fidelity == "analytical" else None
+
+
+def forecast(question: Question) -> Forecast | None:
+    """Return what says how sure estimates are: nobody has compared the textbook's with runs."""
+    return partial(outlooks, question.job) if question.fidelity == "analytical" else None
 
 
 def _assumed(preset: Preset, given: Set[str], cluster: Cluster, software: str) -> tuple[str, ...]:

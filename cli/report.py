@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from plan3d.cli.question import Question
+from plan3d.cli.sureness import around, chance, memory_line, of_order
 from plan3d.cli.words import LINKS, MEMORY, TIME, as_option, brief, gib, percent, seconds, short
 from plan3d.planner.result import Plan, SearchResult
 from plan3d.simulator.economics import criteria
@@ -63,7 +64,7 @@ def of_layout(question: Question, plan: Plan) -> Report:
         answer=(
             _job(question),
             f"Layout: {brief(plan.layout)}",
-            *_figures(question, plan.estimate),
+            *_figures(question, plan),
         ),
         tables=tuple(table for table in details(plan) if table.rows),
         grounds=(*_grounds(question), *_uneven(question, plan)),
@@ -87,22 +88,27 @@ def _answer(question: Question, result: SearchResult, shown: Plan | None) -> Ite
     if result.plans:
         best = result.plans[0]
         yield f"Best: {brief(best.layout)}"
-        yield from _figures(question, best.estimate)
+        yield from _figures(question, best)
+        yield from of_order(result)
         yield f"{result.certificate}, {took}"
     elif shown is not None:
         yield f"Nothing fits: of {legal:,} legal layouts none is within the memory ({took})."
         yield f"Nearest: {brief(shown.layout)}"
-        yield from _figures(question, shown.estimate)
+        yield from _figures(question, shown)
     else:
         yield f"No layout is legal ({took})."
     yield from result.advice
 
 
-def _figures(question: Question, estimate: Estimate) -> Iterator[str]:
+def _figures(question: Question, plan: Plan) -> Iterator[str]:
+    estimate = plan.estimate
     yield (
-        f"{seconds(estimate.step_time_s)} per step, MFU {percent(estimate.mfu)}, "
-        f"{estimate.tokens_per_s_per_gpu:,.0f} tokens/s per GPU, {_room(estimate)}"
+        f"{seconds(estimate.step_time_s)}{around(plan.outlook)} per step, "
+        f"MFU {percent(estimate.mfu)}, {estimate.tokens_per_s_per_gpu:,.0f} tokens/s per GPU, "
+        f"{_room(estimate)}"
     )
+    if plan.outlook is not None:
+        yield memory_line(plan.outlook)
     cost = question.run_cost(estimate)
     if cost is not None and estimate.fits:
         yield (
@@ -122,11 +128,13 @@ def _room(estimate: Estimate) -> str:
 def plans_table(plans: tuple[Plan, ...]) -> Table:
     """Return the table of plans, best first; `played` is what playing the pipeline changed."""
     played = any(plan.played is not None for plan in plans)
+    sure = any(plan.outlook is not None for plan in plans)
     return Table(
         title="Plans",
         head=(
             "#", "layout", "step", "MFU", "tok/s/GPU", "GiB", "free", "bubble", "behind", "alike",
             *(("played",) if played else ()),
+            *(("runs out",) if sure else ()),
         ),
         rows=tuple(
             (
@@ -141,6 +149,7 @@ def plans_table(plans: tuple[Plan, ...]) -> Table:
                 percent(plan.behind),
                 f"{plan.variants:,}",
                 *((f"{100 * (plan.played or 0):+.1f} %",) if played else ()),
+                *((chance(plan.outlook.out_of_memory),) if plan.outlook else ()),
             )
             for plan in plans
         ),
@@ -198,7 +207,8 @@ def memory_table(estimate: Estimate, stages: int) -> Table:
         "capacity": capacity,
     }
     return Table(
-        title=f"Memory of the fullest stage, {estimate.stage + 1} of {stages}",
+        title=f"Memory of the fullest stage, {estimate.stage + 1} of {stages}, in the "
+        f"{estimate.peak.phase}",
         head=("term", "GiB", "of capacity"),
         rows=tuple((k, gib(v), percent(v / capacity)) for k, v in terms.items() if v),
     )

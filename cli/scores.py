@@ -1,10 +1,12 @@
 """What a validation says, as tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from plan3d.cli.report import Report, Table
 from plan3d.cli.words import percent
+from plan3d.planner.uncertainty.coverage import Coverage, Coverages, coverage
 from plan3d.planner.validation import Errors, Validation
+from plan3d.planner.validation.unseen import unseen_errors
 
 
 def scores(result: Validation, *, by_suite: bool) -> Report:
@@ -14,11 +16,13 @@ def scores(result: Validation, *, by_suite: bool) -> Report:
     answer = (
         f"{len(result.predictions):,} runs predicted, {sum(result.skipped.values()):,} left out",
         f"step time: {_error(result.time)}",
+        *_unseen(result),
         f"peak memory: {_error(result.memory)}",
         f"ranking of layouts: tau {_fraction(ranking['mean_tau'], '.2f')}, "
         f"regret {_fraction(ranking['mean_regret'])} ({len(result.sweeps)} sweeps)",
         f"out of memory: balanced accuracy {_fraction(result.oom_balanced_accuracy)} "
         f"({result.oom_n:,} runs)",
+        intervals_line(coverage(result.predictions)),
     )
     tables = [
         _counts("Left out", result.skipped),
@@ -32,6 +36,28 @@ def scores(result: Validation, *, by_suite: bool) -> Report:
             *tables,
         ]
     return Report(answer=answer, tables=tuple(table for table in tables if table.rows))
+
+
+def intervals_line(found: Coverages) -> str:
+    """Say how many runs are inside their 90 % intervals, and how wide these are."""
+    parts = (_held("step time", found.time), _held("peak memory", found.memory))
+    return f"90 % intervals hold: {'; '.join(parts)}"
+
+
+def _held(name: str, found: Coverage | None) -> str:
+    if found is None:
+        return f"{name} unknown"
+    return (
+        f"{name} {percent(found.of_runs)} of {found.runs:,} runs ({percent(found.of_suites)} mean "
+        f"over suites; upper over lower end {found.factor:.2f})"
+    )
+
+
+def _unseen(result: Validation) -> Iterator[str]:
+    """Say how well suites are predicted that no constant was fitted to."""
+    errors = unseen_errors(result.predictions)
+    if errors.macro_mape is not None:
+        yield (f"step time, each suite with constants fitted to the others: {_error(errors)}")
 
 
 def _error(errors: Errors) -> str:

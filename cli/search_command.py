@@ -7,7 +7,7 @@ import typer
 
 from plan3d.cli import files, options, report
 from plan3d.cli.deliver import deliver
-from plan3d.cli.inputs import evaluator, player, question
+from plan3d.cli.inputs import evaluator, forecast, player, question
 from plan3d.cli.partition_report import inner_answer, inner_object, inner_table
 from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix, parse_limit
@@ -45,6 +45,9 @@ def run(
     top: Annotated[
         int, typer.Option(parser=options.whole, metavar="N", help="How many plans to show.")
     ] = 5,
+    prefer_safe: Annotated[
+        bool, typer.Option(help="Of plans as fast as the best, the least likely to fail first.")
+    ] = True,
     tokens: options.Tokens = None,
     price: options.Price = None,
     fidelity: options.Fidelity = "analytical",
@@ -84,6 +87,8 @@ def run(
         constraints=constraints,
         evaluator=evaluator(asked),
         player=player(asked),
+        forecast=forecast(asked),
+        prefer_safe=prefer_safe,
     )
     text, more = report.of_search(asked, result), {}
     if exact and result.plans:

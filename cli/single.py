@@ -2,7 +2,7 @@
 
 from time import perf_counter
 
-from plan3d.cli.inputs import evaluator, player
+from plan3d.cli.inputs import evaluator, forecast, player
 from plan3d.cli.question import Question
 from plan3d.cli.words import as_option
 from plan3d.planner.frameworks import Framework, lacking
@@ -33,9 +33,10 @@ def single(question: Question, layout: Layout, framework: Framework) -> SearchRe
     found = play(table, closed) if play else closed
     estimate = found.row(0)
     played = estimate.step_time_s / float(closed.step_time_s[0]) - 1 if play else None
+    foresee = forecast(question)
     plan = Plan(
         rank=1, layout=layout, estimate=estimate, behind=0.0, variants=1, reason="as given",
-        played=played,
+        played=played, outlook=foresee(table, found).row(0) if foresee else None,
     )  # fmt: skip
     certificate = Certificate(
         searcher="one layout", objective="time", legal=1, fit=int(estimate.fits), evaluated=1,

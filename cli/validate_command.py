@@ -1,5 +1,6 @@
 """plan3d validate: predictions beside what published runs measured."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,8 @@ from plan3d.cli import as_json, files, options
 from plan3d.cli.console import say
 from plan3d.cli.render import show
 from plan3d.cli.scores import scores
-from plan3d.planner.validation import Runs, published_runs, read_runs, validate
+from plan3d.planner.uncertainty.coverage import coverage
+from plan3d.planner.validation import published_runs, read_runs, validate
 from plan3d.simulator.errors import unknown
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.software import Software
@@ -52,19 +54,20 @@ def run(
     if by is not None and by not in GROUPS:
         raise unknown("grouping", by, GROUPS)
     found = published_runs() if runs is None else read_runs(runs)
-    _warn(found)
     result = validate(found.of_suite(suite) if suite else found, Shipped())
+    _warn([f"{reason}; {where}" for reason, where in found.rejected] + list(result.doubtful))
     if csv is not None:
         files.write(csv, as_json.to_csv([prediction.to_row() for prediction in result.predictions]))
     if json:
-        say(as_json.dumps(result.to_json()))
+        inside = coverage(result.predictions).to_json()
+        say(as_json.dumps({**result.to_json(), "intervals": inside}))
     else:
         show(scores(result, by_suite=by == "suite"))
 
 
-def _warn(runs: Runs) -> None:
-    """Name the first rows that cannot be read."""
-    for reason, where in runs.rejected[:SHOWN]:
-        say(f"{reason}; {where}", error=True)
-    if len(runs.rejected) > SHOWN:
-        say(f"and {len(runs.rejected) - SHOWN:,} more rows", error=True)
+def _warn(rows: Sequence[str]) -> None:
+    """Name the first rows that cannot be read, or be right."""
+    for text in rows[:SHOWN]:
+        say(text, error=True)
+    if len(rows) > SHOWN:
+        say(f"and {len(rows) - SHOWN:,} more rows", error=True)

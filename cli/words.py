@@ -61,6 +61,17 @@ def seconds(value_s: float) -> str:
     return "0 s"
 
 
+def seconds_between(low_s: float, high_s: float) -> str:
+    """Write an interval of times, both ends in the unit that suits the upper one."""
+    unit, size = next((u for u in (("s", 1.0), ("ms", 1e-3)) if high_s >= u[1]), ("us", 1e-6))
+    return f"{_three(low_s / size)}-{_three(high_s / size)} {unit}"
+
+
+def _three(value: float) -> str:
+    """Write a number with three digits, or more where it has more before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def gib(value_bytes: float) -> str:
     """Write a memory size in GiB."""
     return f"{value_bytes / GIB:.1f}"

@@ -15,13 +15,14 @@ from plan3d.planner.evaluator import Evaluator, Player, evaluator_of
 from plan3d.planner.grouping import Ranked, best, grouped, ungrouped
 from plan3d.planner.objectives import Objective
 from plan3d.planner.pareto import front, thinned
-from plan3d.planner.reasons import GIB, why_behind, why_best, why_on_front
+from plan3d.planner.ranking import Ranking
+from plan3d.planner.reasons import GIB
 from plan3d.planner.refine import replayed
 from plan3d.planner.result import Certificate, Job, Plan, SearchResult
 from plan3d.planner.space import Space, space
+from plan3d.planner.uncertainty import Forecast, outlooks
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import LayoutTable
-from plan3d.simulator.result import Estimate
 
 MAX_TOP: Final = 10_000
 """More plans than anyone reads. [1]"""
@@ -54,6 +55,8 @@ def search(
     constraints: Iterable[Constraint] = (),
     evaluator: Evaluator | None = None,
     player: Player | None = None,
+    forecast: Forecast | None = None,
+    prefer_safe: bool = True,
 ) -> SearchResult:
     """Return the best of all layouts of a job.
 
@@ -74,6 +77,12 @@ def search(
     player
         What becomes of an estimate when its pipeline is played out: ranks the best `PLAYED` plans
         again. By default the event simulation, where the evaluator is the default, too.
+    forecast
+        How sure the estimates are. By default the intervals learnt from published runs, where the
+        evaluator is the default, too.
+    prefer_safe
+        Of the plans that are as fast as the best, put that in front which is the least likely to
+        run out of memory, as far as a forecast says (`plan3d.planner.safer`).
     """
     started = perf_counter()
     if not 1 <= top <= MAX_TOP:
@@ -81,10 +90,16 @@ def search(
     goal = objectives.named(objective, job)
     evaluate = evaluator or evaluator_of(job)
     play = player or (partial(replayed, job) if evaluator is None else None)
+    foresee = forecast or (partial(outlooks, job) if evaluator is None else None)
     layouts = space(job, frameworks.named(framework), tuple(constraints))
     scan = _scan(layouts, goal, evaluate, max(top, PLAYED if play else 0))
-    plans = _plans(job, scan, goal, evaluate, play, top)
-    nearest = _nearest(scan, evaluate)
+    rank = Ranking(
+        job=job, goal=goal, optimum=scan.optimum, evaluate=evaluate, play=play, foresee=foresee,
+        prefer_safe=prefer_safe,
+    )  # fmt: skip
+    chosen = rank(thinned(scan.ranked, top) if goal.front else scan.ranked, top)
+    plans = chosen.plans
+    nearest = _nearest(scan, evaluate, foresee)
     too_large = {"memory": scan.legal - scan.fit} if scan.legal > scan.fit else {}
     return SearchResult(
         job=job,
@@ -103,6 +118,8 @@ def search(
         advice=advice(layouts, evaluate, scan.legal, scan.fit, nearest),
         nearest=None if plans else nearest,
         elapsed_s=perf_counter() - started,
+        near_best=chosen.near_best,
+        safer=chosen.safer,
     )
 
 
@@ -134,48 +151,13 @@ def _kept(job: Job, goal: Objective, kept: Ranked, new: Ranked, top: int) -> Ran
     return best(grouped(job, kept.joined(grouped(job, new, 2 * top)), 2 * top), 2 * top)
 
 
-def _plans(
-    job: Job, scan: Scan, goal: Objective, evaluate: Evaluator, player: Player | None, top: int
-) -> tuple[Plan, ...]:
-    """Return the best plans, their pipelines played out, each with its reason."""
-    ranked = thinned(scan.ranked, top) if goal.front else scan.ranked
-    if len(ranked.score) == 0:
-        return ()
-    closed = evaluate(ranked.layouts)
-    table = player(ranked.layouts, closed) if player else closed
-    score = goal.score(job, table.step_time_s, ranked.memory_bytes)
-    order = np.lexsort((ranked.memory_bytes, score))[:top]
-    optimum = min(float(score.min()), np.inf if player else scan.optimum)
-    played = table.step_time_s / closed.step_time_s - 1
-    best_plan = table.row(int(order[0]))
-    return tuple(
-        Plan(
-            rank=rank,
-            layout=ranked.layouts.row(i),
-            estimate=table.row(i),
-            behind=float(score[i] / optimum - 1),
-            gap=float(ranked.score[i] / scan.optimum - 1),
-            variants=int(ranked.variants[i]),
-            reason=_reason(goal, table.row(i), best_plan, first=rank == 1),
-            played=float(played[i]) if player else None,
-        )
-        for rank, i in enumerate(order.tolist(), start=1)
-    )
-
-
-def _reason(goal: Objective, mine: Estimate, best: Estimate, *, first: bool) -> str:
-    """Return why a plan stands where it does."""
-    if first:
-        return why_best(mine, goal.terms)
-    return why_on_front(mine, best) if goal.front else why_behind(mine, best, goal.terms)
-
-
-def _nearest(scan: Scan, evaluate: Evaluator) -> Plan | None:
+def _nearest(scan: Scan, evaluate: Evaluator, foresee: Forecast | None) -> Plan | None:
     """Return the layout that misses the memory by least, of those that would be better."""
     if len(scan.misses.score) == 0:
         return None
     miss = scan.misses.take(np.argmin(scan.misses.memory_bytes, keepdims=True))
-    estimate = evaluate(miss.layouts).row(0)
+    table = evaluate(miss.layouts)
+    estimate = table.row(0)
     missing_gib = (estimate.memory_bytes - estimate.capacity_bytes) / GIB
     return Plan(
         rank=1,
@@ -184,4 +166,5 @@ def _nearest(scan: Scan, evaluate: Evaluator) -> Plan | None:
         behind=0.0,
         variants=1,
         reason=f"misses the memory by {missing_gib:,.1f} GiB",
+        outlook=foresee(miss.layouts, table).row(0) if foresee else None,
     )

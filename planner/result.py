@@ -23,6 +23,30 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """Where nine of ten measurements are expected, in the unit of the field."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """How sure an estimate is, by how wrong the like was of published runs."""
+
+    regime: str
+    """Kind of question (`plan3d.planner.uncertainty.regimes`)."""
+    suites: int
+    """Sources of runs behind the interval of the step time. [1]"""
+    inflation: float
+    """By how much it is wider because these are too few. [1]"""
+    step_time_s: Interval
+    memory_bytes: Interval
+    out_of_memory: float
+    """Chance that the true peak is above the capacity. [1]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One answer: a layout, what it costs, and why it stands where it does."""
 
@@ -40,6 +64,19 @@ class Plan:
     """Step time with the pipeline played out, over that of the closed form, less 1. [1]"""
     reason: str
     """Why it is where it is, in a few words."""
+    outlook: Outlook | None = None
+    """How sure the estimate is, where that is known of the cost model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Safer:
+    """The first plan stands before a faster near-tie, because it is less likely to fail."""
+
+    faster: Layout
+    behind: float
+    """How much slower the first plan is. [1]"""
+    out_of_memory: float
+    """Chance of the faster one to run out of memory. [1]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +124,7 @@ class SearchResult:
     """Where nothing fits: the layout that misses by least."""
     elapsed_s: float
     """Evaluation and ranking, without start-up. [s]"""
+    near_best: float | None = None
+    """Chance that the first plan is truly within 5 % of the fastest of the 20 best. [1]"""
+    safer: Safer | None = None
+    """Set where a safer plan was preferred to a faster near-tie."""

@@ -9,7 +9,7 @@ without, and :math:`s b h / t \,(34 + 5 a s / h)` with sequence parallelism; fus
 keeps a 4-byte log-sum-exp per query and head instead of the scores.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from plan3d.simulator.attention import UNFUSED, chosen_kernel
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
-from plan3d.simulator.numeric import Floats, Numeric, column
+from plan3d.simulator.numeric import Floats, Ints, Numeric, column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,6 +30,16 @@ class BlockActivations:
     """With selective recomputation."""
     input_bytes: Floats
     """The block's input: all that full recomputation keeps."""
+    head_bytes: Floats
+    """What the final norm and the output projection keep: their inputs."""
+    embedding_bytes: Floats
+    """What the embedding keeps: the mask of its dropout (arXiv:2205.05198, section 4.3)."""
+    working_bytes: Floats
+    """Beside what is kept, while a block works backward: whole tensors of the stream."""
+
+    def gather(self, rows: Ints) -> "BlockActivations":
+        """Return some rows."""
+        return BlockActivations(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 def block_activations(context: Context, table: LayoutTable) -> BlockActivations:
@@ -55,7 +65,63 @@ def block_activations(context: Context, table: LayoutTable) -> BlockActivations:
         whole_bytes=column(whole, n),
         selective_bytes=column(whole - dropped, n),
         input_bytes=column(entry, n),
+        head_bytes=column(_head_bytes(context, table, tokens), n),
+        embedding_bytes=column(
+            context.work.dropout * tokens * model.hidden / np.where(table.sp > 0, table.tp, 1.0), n
+        ),
+        working_bytes=column(_working_bytes(context, table, stream), n),
     )
+
+
+def _head_bytes(context: Context, table: LayoutTable, tokens: Numeric) -> Numeric:
+    r"""Bytes that the final norm and the output projection keep, per micro-batch [bytes].
+
+    .. math:: b s h / c \, (w + 4 \cdot [\text{32-bit norms}] + w)
+
+    divided by *t* with sequence parallelism, but for a gathered input that is kept.
+
+    Parameters
+    ----------
+    context
+        *h*, bytes per activation *w*.
+    table
+        *t*, sequence parallelism.
+    tokens
+        Of a micro-batch on one GPU, *b s / c*. [1]
+    """
+    width, software = context.work.precision.activation_bytes, context.software
+    shared = np.where(table.sp > 0, table.tp, 1.0)
+    norm = (width + (4.0 if software.fp32_norms else 0.0)) / shared
+    return (
+        tokens
+        * context.model.hidden
+        * (norm + width / np.where(software.keeps_gathered, 1.0, shared))
+    )
+
+
+def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Numeric:
+    r"""Bytes alive while a block works backward, beside what is kept [bytes].
+
+    With sequence parallelism, where a column-parallel layer works backward, its input gathered
+    again and the gradient of it before it is scattered, both whole: :math:`2 w b s h / c`. What a
+    layer without tensor parallelism makes replaces what it frees, or nearly.
+
+    Parameters
+    ----------
+    context
+        Whether the gathered input is kept anyway.
+    table
+        Tensor and sequence parallelism.
+    stream
+        One tensor of the residual stream, whole: :math:`w b s h / c`. [bytes]
+
+    References
+    ----------
+    .. [1] Megatron-LM, ``LinearWithGradAccumulationAndAsyncCommunication`` in
+       megatron/core/tensor_parallel/layers.py: ``total_input`` and ``grad_input``.
+    """
+    whole = 1.0 if context.software.keeps_gathered else 2.0
+    return np.where((table.sp > 0) & (table.tp > 1), whole * stream, 0.0)
 
 
 def _attention_bytes(

@@ -68,6 +68,9 @@ def block_comm(
         table.sp > 0, gather + reduce_scatter_s(size, group, cluster),
         all_reduce_s(size, group, cluster),
     )  # fmt: skip
+    pair = pair + np.where(
+        table.tp > 1, np.where(table.sp > 0, 2.0, 1.0) * cluster.node.launch_s, 0.0
+    )
     pairs: Numeric = 1.0 if model.parallel_residual else 2.0
     if moe and model.experts is not None:
         whole = (table.etp > 1) & (table.sp < 1)

@@ -27,7 +27,7 @@ from plan3d.simulator.memory import (
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, column
 from plan3d.simulator.optimizer_step import offload_s, optimizer_s
-from plan3d.simulator.parameters import head_matrix_params
+from plan3d.simulator.parameters import head_layers, head_matrix_params
 from plan3d.simulator.pipeline import StageLayers, one_rank_has_both_ends
 from plan3d.simulator.result import Estimate, EstimateTable
 from plan3d.simulator.software import Software
@@ -86,12 +86,7 @@ def block_costs(
     kept = block_activations(context, few)
     columns = loss_columns(context.model, context.software, few.tp)
     logits = column(logits_bytes(context, few, columns), len(few))
-    activations = BlockActivations(
-        whole_bytes=kept.whole_bytes[rows],
-        selective_bytes=kept.selective_bytes[rows],
-        input_bytes=kept.input_bytes[rows],
-    )
-    return costs.gather(rows), activations, logits[rows]
+    return costs.gather(rows), kept.gather(rows), logits[rows]
 
 
 def _replicas(
@@ -103,7 +98,8 @@ def _replicas(
         table.shard, table.order, table.offload, table.schedule,
     )  # fmt: skip
     few = table.take(first)
-    stages = StageLayers.of(float(context.model.layers), few)
+    weighed = head_layers(context.model) if context.software.head_in_split else 0.0
+    stages = StageLayers.of(float(context.model.layers), few, weighed)
     spots = places(context, stages)
     params = [place_params(context, few, stages, spot) for spot in spots]
     main = params[1]

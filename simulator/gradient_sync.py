@@ -74,7 +74,7 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
         return operation(size, group, cluster) + routed
 
     sharded, whole = table.zero > 0, table.zero > 2
-    reached = software.zero3_efficiency
+    reached, cut = software.zero3_efficiency, software.zero1_efficiency
     scatter = both(dense * reduce_bytes, params.experts * reduce_bytes, "rs")
     reduced = both(dense * reduce_bytes, params.experts * reduce_bytes, "ar")
     gather = both(dense * weight_bytes, params.experts * weight_bytes, "ag")
@@ -82,8 +82,10 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
     copies = all_reduce_s((dense + params.experts) * reduce_bytes / shard, across, cluster)
     pair = Group(size=np.where(table.pp > 1, 2.0, 1.0), local=np.ones(len(table)))
     columns = {
-        "reduce_s": _sparse(context, table, np.where(sharded, scatter, reduced), dense, group),
-        "gather_s": np.where(sharded, gather, 0.0),
+        "reduce_s": _sparse(
+            context, table, np.where(sharded, scatter / cut, reduced), dense, group
+        ),
+        "gather_s": np.where(sharded, gather / cut, 0.0),
         "block_reduce_s": np.where(
             whole, both(block * reduce_bytes, experts * reduce_bytes, "rs") / reached, 0.0
         ),

@@ -96,6 +96,9 @@ class NodeFabric:
     reduce_scatter_bytes_per_s: float
     group_loss: float
     """How much a small group loses: *kappa*. [1]"""
+    launch_s: float = 0.0
+    """What a collective between matrix products takes beside the law: its launch, and waiting for
+    the other stream. [s]"""
     all_to_all_latency_s: float
     all_to_all_step_s: float
     all_to_all_bytes_per_s: float

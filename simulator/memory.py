@@ -20,6 +20,18 @@ class StageState:
     gradients_bytes: Floats
     optimizer_bytes: Floats
     gathered_bytes: Floats
+    summed_bytes: Floats
+    """Gradients where a step has several micro-batches: whole, if they are reduced only once."""
+    summed_gathered_bytes: Floats
+    """What is gathered then: one unit's whole gradient is among those."""
+
+    def held_gradients(self, micro_batches: Numeric) -> Floats:
+        """Return the gradients that a step holds, shape (n,) [bytes]."""
+        return np.where(micro_batches > 1, self.summed_bytes, self.gradients_bytes)
+
+    def held_gathered(self, micro_batches: Numeric) -> Floats:
+        """Return what a step holds gathered, shape (n,) [bytes]."""
+        return np.where(micro_batches > 1, self.summed_gathered_bytes, self.gathered_bytes)
 
     def gather(self, rows: Ints) -> "StageState":
         """Return some rows."""
@@ -27,29 +39,46 @@ class StageState:
 
 
 def stage_state(context: Context, table: LayoutTable, params: StageParams) -> StageState:
-    """Return model states after ZeRO (S. Rajbhandari et al., arXiv:1910.02054, section 5)."""
+    """Return model states after ZeRO (S. Rajbhandari et al., arXiv:1910.02054, section 5).
+
+    ZeRO-2 and 3 shard gradients when they are reduced. Where that is not in every micro-batch,
+    they are summed whole, in the type of the reduction: PyTorch FSDP2,
+    ``unsharded_accumulated_grad`` of torch/distributed/fsdp/_fully_shard/_fsdp_param.py.
+    """
     precision, optimizer = context.work.precision, context.work.optimizer
     replicas, expert_replicas = sync_ranks(table)
     shard = np.minimum(table.shard, replicas)
     expert_shard = np.maximum(np.minimum(table.shard, expert_replicas), 1)
     own, routed = params.blocks + params.ends, params.experts
     cut = own / shard + routed / expert_shard
-    gradient = precision.gradient_bytes or context.software.gradient_bytes
+    software = context.software
+    gradient = precision.gradient_bytes or software.gradient_bytes
     state_bytes = optimizer.state_bytes or precision.state_bytes
     states = precision.master_bytes + optimizer.states * state_bytes
 
     def held(from_stage: int) -> Floats:
         return np.asarray(np.where(table.zero >= from_stage, cut, own + routed))
 
+    copy = held(1) * (0.0 if precision.gradient_bytes else software.gradient_copy_bytes)
+    reduced = held(2) * gradient + copy
+    whole = (table.zero >= 2) & (not software.zero2_every_micro_batch)
+    summed = (own + routed) * software.reduce_bytes + copy
     return StageState(
         parameters_bytes=held(3) * precision.weight_bytes,
-        gradients_bytes=held(2) * gradient,
+        gradients_bytes=reduced,
+        summed_bytes=np.where(whole, summed, reduced),
         optimizer_bytes=held(1) * states * (1 - table.offload),
         gathered_bytes=column(_gathered_bytes(context, table, params), len(table)),
+        summed_gathered_bytes=column(
+            _gathered_bytes(context, table, params, alone=not software.zero2_every_micro_batch),
+            len(table),
+        ),
     )
 
 
-def _gathered_bytes(context: Context, table: LayoutTable, params: StageParams) -> Numeric:
+def _gathered_bytes(
+    context: Context, table: LayoutTable, params: StageParams, *, alone: bool = False
+) -> Numeric:
     r"""Bytes of parameters that ZeRO-3 holds gathered, and of one unit's whole gradient [bytes].
 
     .. math:: w (P_{block} + P_{max}) + r P_{max}, \quad P_{max} = \max(P_{block}, P_{ends})
@@ -64,8 +93,11 @@ def _gathered_bytes(context: Context, table: LayoutTable, params: StageParams) -
         ZeRO stage.
     params
         The stage's parameters.
+    alone
+        Without the gradient: all are whole anyway.
     """
-    weight, reduce = context.work.precision.weight_bytes, context.software.reduce_bytes
+    weight = context.work.precision.weight_bytes
+    reduce = 0.0 if alone else context.software.reduce_bytes
     block = params.largest_block + params.largest_experts
     largest = np.maximum(block, params.ends)
     return np.where(table.zero > 2, weight * (block + largest) + reduce * largest, 0.0)
@@ -164,20 +196,27 @@ def _stage(
     flying = in_flight(stage, table.pp, table.vpp, micro_batches, table.schedule)
     full = table.recompute >= Recompute.FULL
     share = np.where(
-        table.recompute == Recompute.BLOCK, np.minimum(table.recompute_layers / layers, 1.0), 1.0
+        table.recompute == Recompute.BLOCK,
+        np.minimum(table.recompute_layers / np.maximum(layers, 1.0), 1.0),
+        1.0,
     )
     kept = np.where(
         table.recompute == Recompute.SELECTIVE, blocks.selective_bytes, blocks.whole_bytes
     )
     kept = np.where(full, share * blocks.input_bytes + (1 - share) * kept, kept)
     parallel = table.dp * table.cp > 1
+    logits = logits_bytes if place.last else np.zeros(len(table))
+    working = blocks.working_bytes + np.where(full, blocks.whole_bytes, 0.0)
+    # Blocks work backward after the logits are gone: the peak is where there is more of the two.
+    in_loss = logits >= working
     terms: dict[str, Floats] = {
         "parameters_bytes": state.parameters_bytes,
-        "gradients_bytes": state.gradients_bytes,
+        "gradients_bytes": state.held_gradients(micro_batches),
         "optimizer_bytes": state.optimizer_bytes,
-        "activations_bytes": flying * layers * kept,
-        "logits_bytes": logits_bytes if place.last else np.zeros(len(table)),
-        "transient_bytes": np.where(full, blocks.whole_bytes, 0.0) + state.gathered_bytes,
+        "activations_bytes": flying * (layers * kept + place.first * blocks.embedding_bytes)
+        + place.last * blocks.head_bytes,
+        "logits_bytes": np.where(in_loss, logits, 0.0),
+        "transient_bytes": np.where(in_loss, 0.0, working) + state.held_gathered(micro_batches),
         "buckets_bytes": np.where(parallel, software.bucket_bytes, 0.0),
     }
     held = sum(terms.values(), np.zeros(len(table)))

@@ -30,15 +30,17 @@ def own_params(table: LayoutTable, params: StageParams) -> Numeric:
 def optimizer_s(context: Context, table: LayoutTable, params: StageParams) -> Numeric:
     r"""Time of clipping and updating [s].
 
-    .. math:: t = \frac{P_{own}(2 k b_s + 2 b_m + b_g + b_w) + 2 P b_g}{e_b B}
+    .. math:: t = \frac{P_{own}(2 k b_s + 2 b_m + b_g + 3 b_c + b_w) + 2 P b_g}{e_b B}
 
-    States and master weights are read and written, gradients read, weights written; all local
-    gradients are read once for their norm and written once to zero them.
+    States and master weights are read and written, gradients read, weights written; a copy of the
+    gradients is written, and read for their norm and for the update. All local gradients are read
+    once for their norm and written once to zero them.
 
     Parameters
     ----------
     context
-        Bytes of states *b_s* (k of them), master *b_m*, gradient *b_g*, weight *b_w*.
+        Bytes of states *b_s* (k of them), master *b_m*, gradient *b_g*, its copy
+        *b_c*, weight *b_w*.
     table
         ZeRO stage and shard group.
     params
@@ -48,7 +50,8 @@ def optimizer_s(context: Context, table: LayoutTable, params: StageParams) -> Nu
     gradient = precision.gradient_bytes or context.software.gradient_bytes
     state = optimizer.state_bytes or precision.state_bytes
     per_own = 2 * optimizer.states * state + 2 * precision.master_bytes
-    per_own += gradient + precision.weight_bytes
+    copy = 0.0 if precision.gradient_bytes else context.software.gradient_copy_bytes
+    per_own += gradient + 3 * copy + precision.weight_bytes
     own = own_params(table, params)
     local = params.blocks + params.ends + params.experts
     held = np.where(table.zero > 1, own, local)

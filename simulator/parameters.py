@@ -162,6 +162,16 @@ def head_matrix_params(model: ModelSpec) -> int:
     return embedding_params(model)
 
 
+def head_layers(model: ModelSpec) -> float:
+    """Return the weights of the output projection over those of a block's matrices [1].
+
+    nanotron divides layers among pipeline stages by it (``get_block_compute_costs`` in
+    src/nanotron/models/llama.py).
+    """
+    block = attention_matrix_params(model) + mlp_matrix_params(model, model.ffn)
+    return head_matrix_params(model) / block
+
+
 def head_params(model: ModelSpec) -> int:
     """Return the parameters that the output has of its own [1]."""
     if model.tied:

@@ -62,6 +62,46 @@ def last_stage_layers(layers: Numeric, pp: Numeric, vpp: Numeric) -> Numeric:
     return np.where(counted > 0, (layers + 2) / pp - 1, floor)
 
 
+def weighed_layers(layers: Numeric, head_layers: Numeric, pp: Numeric) -> tuple[Floats, Floats]:
+    r"""Layers of the first stage, the fullest, and of the one with the head [1].
+
+    .. math::
+       n_k = \min\Bigl(\Bigl\lfloor \frac{k (l + w)}{p} \Bigr\rfloor + 1, l\Bigr), \quad
+       n_1 \text{ and } l - n_K \text{ with } K = \Bigl\lceil \frac{l p}{l + w} \Bigr\rceil - 1
+
+    are its layers: a stage ends with the first block that takes the cost of all so far beyond its
+    share, so that *n_k* layers stand on the first *k* stages.
+
+    Parameters
+    ----------
+    layers
+        *l*. [1]
+    head_layers
+        Cost of the output projection over that of a layer, *w*. [1]
+    pp
+        *p*. [1]
+
+    References
+    ----------
+    .. [1] nanotron, ``build_model`` in src/nanotron/models/base.py.
+
+    Examples
+    --------
+    >>> [tuple(map(float, weighed_layers(16.0, 4.0, p))) for p in (1.0, 2.0, 4.0, 8.0)]
+    [(16.0, 16.0), (11.0, 5.0), (6.0, 0.0), (3.0, 0.0)]
+    """
+    closed = np.ceil(layers * pp / (layers + head_layers)) - 1
+    before = layers_before(layers, head_layers, pp, closed)
+    return layers_before(layers, head_layers, pp, 1.0), np.asarray(layers - before)
+
+
+def layers_before(layers: Numeric, head_layers: Numeric, pp: Numeric, stages: Numeric) -> Floats:
+    """Return the layers of the first `stages` stages, *n_k* of `weighed_layers` [1]."""
+    closed = np.floor(stages * (layers + head_layers) / pp) + 1
+    last = np.asarray(stages >= pp)
+    return np.where(last, layers, np.where(stages > 0, np.minimum(closed, layers), 0.0))
+
+
 FOLDED = (Schedule.ZB_V, Schedule.DUALPIPE, Schedule.DUALPIPE_V)
 """Schedules whose first rank also holds the last virtual stage."""
 
@@ -82,9 +122,15 @@ class StageLayers:
     """1 where the first stage is as full as any; 0 where its end counts as a layer."""
 
     @classmethod
-    def of(cls, layers: float, table: LayoutTable) -> "StageLayers":
-        """Return the layers per stage of every row."""
+    def of(cls, layers: float, table: LayoutTable, head_layers: float = 0.0) -> "StageLayers":
+        """Return the layers per stage of every row.
+
+        Where the head weighs as much as some layers, in a split by cost, that is `weighed_layers`.
+        """
         n, pp, vpp = len(table), table.pp, table.vpp
+        if head_layers > 0:
+            first, last = weighed_layers(layers, head_layers, pp)
+            return cls(fullest=column(first, n), last=column(last, n), even=np.ones(n))
         return cls(
             fullest=column(stage_layers(layers, pp, vpp), n),
             last=column(last_stage_layers(layers, pp, vpp), n),

@@ -66,9 +66,10 @@ class Memory:
     activations_bytes: float
     """Kept for backward, over the micro-batches in flight."""
     logits_bytes: float
-    """Logits, their softmax and gradient, where the stage has the loss."""
+    """Logits, their softmax and gradient, where the peak is in the loss."""
     transient_bytes: float
-    """Working set of one block; gathered parameters of ZeRO-3."""
+    """Working set of one block, where the peak is in its backward pass; gathered parameters of
+    ZeRO-3."""
     buckets_bytes: float
     """Communication buffers of data parallelism."""
     context_bytes: float
@@ -80,6 +81,22 @@ class Memory:
     def total_bytes(self) -> float:
         """The peak [bytes]."""
         return float(sum(getattr(self, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """Where a layout's memory is fullest, and with what."""
+
+    stage: int
+    """Counted from 0."""
+    phase: str
+    """`LOSS`: the loss works backward, the logits are there; `BLOCK`: a block does, of the oldest
+    micro-batch in flight. In both, all that the stage keeps is still there."""
+    terms: tuple[str, ...]
+    """Fields of `Memory` that together are most of it, the largest first."""
+
+    LOSS: ClassVar = "backward pass of the loss"
+    BLOCK: ClassVar = "backward pass of a block"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +128,18 @@ class Estimate:
     def memory_bytes(self) -> float:
         """Peak of the fullest stage [bytes]."""
         return self.memory.total_bytes
+
+    @property
+    def peak(self) -> Peak:
+        """The place of the peak, and the terms that are over half of it."""
+        sizes = {f.name: float(getattr(self.memory, f.name)) for f in fields(Memory)}
+        terms = sorted(sizes, key=lambda name: -sizes[name])
+        half = next(
+            n for n in range(1, len(terms) + 1)
+            if sum(sizes[t] for t in terms[:n]) >= self.memory_bytes / 2
+        )  # fmt: skip
+        phase = Peak.LOSS if self.memory.logits_bytes > 0 else Peak.BLOCK
+        return Peak(stage=self.stage, phase=phase, terms=tuple(terms[:half]))
 
     @property
     def fits(self) -> bool:

@@ -63,6 +63,8 @@ class Software:
     """Norms run unfused in fp32 and keep a 4-byte copy of their input."""
     zero3_efficiency: float = 1.0
     """Bandwidth of ZeRO-3 gathers and reductions over that of whole collectives. [1]"""
+    zero1_efficiency: float = 1.0
+    """The same of ZeRO-1 and 2, whose collectives may be cut by tensor. [1]"""
     keeps_gathered: bool = False
     """Inputs gathered for column-parallel layers are kept whole, not gathered again."""
     sharded_loss: bool = True
@@ -74,3 +76,8 @@ class Software:
     send_overhead_s: float = 0.0
     """Time that a transfer between pipeline stages takes beside the data: shapes sent ahead,
     waiting for the other side. [s]"""
+    gradient_copy_bytes: float = 0.0
+    """Copy of the gradients that the optimizer reads, per parameter that it updates: ZeRO shards it
+    with the optimizer's states. [bytes]"""
+    head_in_split: bool = False
+    """Layers are divided among pipeline stages by cost, the output projection counted."""

@@ -7,7 +7,8 @@ from plan3d.simulator.estimate import block_costs
 from plan3d.simulator.events import StageCosts
 from plan3d.simulator.layout import LayoutTable, Recompute
 from plan3d.simulator.numeric import Floats, Ints
-from plan3d.simulator.pipeline import counts_ends
+from plan3d.simulator.parameters import head_layers as weight_of_head
+from plan3d.simulator.pipeline import counts_ends, layers_before
 from plan3d.simulator.step_time import recomputed_share, sends
 
 
@@ -19,7 +20,10 @@ def stage_costs(context: Context, table: LayoutTable) -> StageCosts:
     """
     block, kept, _ = block_costs(context, table)
     depth = int(table.pp[0] * table.vpp[0])
-    layers = virtual_layers(context.model.layers, int(table.pp[0]), int(table.vpp[0]))[:, None]
+    weighed = weight_of_head(context.model) if context.software.head_in_split else 0.0
+    layers = virtual_layers(
+        context.model.layers, int(table.pp[0]), int(table.vpp[0]), weighed
+    )[:, None]  # fmt: skip
     share = recomputed_share(table, np.full(len(table), float(layers.max() * table.vpp[0])))
     selective = table.recompute == Recompute.SELECTIVE
     replay = np.where(selective, block.selective_s, share * block.replay_s)
@@ -44,18 +48,23 @@ def stage_costs(context: Context, table: LayoutTable) -> StageCosts:
     )
 
 
-def virtual_layers(layers: int, pp: int, vpp: int) -> Floats:
+def virtual_layers(layers: int, pp: int, vpp: int, head_layers: float = 0.0) -> Floats:
     """Return the layers of each virtual stage, shape (pp * vpp,).
 
     As even as they can be, the first ones fuller; where the ends count as a layer each, the first
-    and the last have one less.
+    and the last have one less. Where the head weighs as much as some layers, in a split by cost
+    (`pipeline.weighed_layers`), those that come before it are fuller.
 
     Examples
     --------
     >>> virtual_layers(14, 4, 1).tolist(), virtual_layers(7, 2, 1).tolist()
     ([3.0, 4.0, 4.0, 3.0], [4.0, 3.0])
+    >>> virtual_layers(16, 4, 1, 4.0).tolist()
+    [6.0, 5.0, 5.0, 0.0]
     """
     depth = pp * vpp
+    if head_layers > 0:
+        return np.diff(layers_before(float(layers), head_layers, depth, np.arange(depth + 1.0)))
     counted = int(counts_ends(layers, pp, vpp))
     each, more = divmod(layers + 2 * counted, depth)
     rows: Ints = np.full(depth, each) + (np.arange(depth) < more)

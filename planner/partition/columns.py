@@ -124,6 +124,7 @@ def label_columns(problem: Problem, low: Floats, windows: Bools, keep: Keep) -> 
     book = LabelBook(layers=problem.layers, host=problem.host is not None)
     beside, room = outside_s(problem, longest), room_bytes(problem, longest)
     flying = problem.devices.in_flight[_device(problem, part)]
+    loss = problem.devices.loss_bytes[_device(problem, part)]
     parts = []
     for i in range(len(part)):
         start, size = int(part.start[i]), int(part.size[i])
@@ -132,7 +133,7 @@ def label_columns(problem: Problem, low: Floats, windows: Bools, keep: Keep) -> 
         for level in book.levels(kinds):
             labels = book.at(kinds, float(level))
             held = flying[i] * labels.kept_bytes
-            fits = np.flatnonzero(held + level <= room[cell])
+            fits = np.flatnonzero(held + max(level, loss[i]) <= room[cell])
             one = part.take(np.full(len(fits), i))
             parts.append(
                 replace(

@@ -95,7 +95,7 @@ def evaluate(problem: Problem, sizes: Sequence[int], choice: Sequence[int]) -> A
     cuts_s = problem.cut_s[starts] + problem.cut_s[stops]
     device_s = devices.extra_s + per_device(layers.time_s[rows, option], owner)
     device_s = device_s + per_device(cuts_s, problem.device_of)
-    working = np.zeros(len(devices))
+    working = devices.loss_bytes.copy()
     np.maximum.at(working, owner, layers.working_bytes[rows, option])
     kept = devices.in_flight * per_device(layers.kept_bytes[rows, option], owner)
     memory = devices.fixed_bytes + per_device(layers.state_bytes, owner) + kept + working

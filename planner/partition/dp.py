@@ -95,11 +95,14 @@ def stage_times(problem: Problem) -> tuple[Floats, LabelBook]:
     flying = devices.in_flight[:, None, None]
     rows, quick = np.arange(len(layers)), layers.time_s.argmin(axis=1)
     held = flying * window_sums(layers.kept_bytes[rows, quick], longest)
-    fits = held + window_maxima(layers.working_bytes[rows, quick], longest) <= room
+    working = window_maxima(layers.working_bytes[rows, quick], longest)
+    fits = held + np.maximum(working, devices.loss_bytes[:, None, None]) <= room
     book = LabelBook(layers=layers, limit_s=limit_s, limit_bytes=float((room / flying).max()))
     exact = np.where(fits, low, np.inf)
     for kinds, (stage, start, size) in _open(book, np.isfinite(low) & ~fits).items():
-        time = book.fastest(kinds, room[stage, start, size], devices.in_flight[stage])
+        time = book.fastest(
+            kinds, room[stage, start, size], devices.in_flight[stage], devices.loss_bytes[stage]
+        )
         exact[stage, start, size] = beside[stage, start, size] + time
     return exact, book
 
@@ -121,14 +124,14 @@ def choices(problem: Problem, book: LabelBook, sizes: Sequence[int]) -> list[int
     for stage, size in enumerate(sizes):
         window = slice(len(choice), len(choice) + size)
         rows, quick = np.arange(len(layers))[window], layers.time_s[window].argmin(axis=1)
-        flying = float(devices.in_flight[stage])
+        flying, loss = float(devices.in_flight[stage]), float(devices.loss_bytes[stage])
         free = devices.capacity_bytes[stage] * (1 + ROUNDING) - devices.fixed_bytes[stage]
         room = float(free - layers.state_bytes[window].sum())
         held = flying * layers.kept_bytes[rows, quick].sum()
-        if held + layers.working_bytes[rows, quick].max() <= room:
+        if held + max(layers.working_bytes[rows, quick].max(), loss) <= room:
             choice += quick.tolist()
         else:
-            choice += book.choose(window.start, size, room, flying)
+            choice += book.choose(window.start, size, room, flying, loss)
     return choice
 
 

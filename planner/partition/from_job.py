@@ -44,7 +44,9 @@ def partition_problem(job: Job, layout: Layout) -> Problem:
     table = LayoutTable.of([layout])
     context = Context(model=job.model, work=job.work, cluster=job.cluster, software=job.software)
     micro_batches = job.work.global_batch / (layout.dp * layout.micro_batch)
-    kinds = {moe: _layer(context, table, moe=moe) for moe in set(layer_is_moe(job.model))}
+    kinds = {
+        moe: _layer(context, table, micro_batches, moe=moe) for moe in set(layer_is_moe(job.model))
+    }
     each = [kinds[moe] for moe in layer_is_moe(job.model)]
     return Problem(
         layers=Layers(
@@ -105,31 +107,36 @@ def _of_kind(model: ModelSpec, *, moe: bool) -> ModelSpec:
     return replace(model, experts=replace(model.experts, dense_first=0, every=1))
 
 
-def _layer(context: Context, table: LayoutTable, *, moe: bool) -> dict[str, Floats]:
+def _layer(
+    context: Context, table: LayoutTable, micro_batches: float, *, moe: bool
+) -> dict[str, Floats]:
     """Return one layer's fields of `Layers`."""
     kind = replace(context, model=_of_kind(context.model, moe=moe))
     costs = BlockCosts.of(context.software, block_time(kind, table), end_time(kind, table))
     kept = block_activations(kind, table)
     params = stage_params(kind.model, kind.software, table, 1.0, first=False, last=False)
-    backward, nothing = costs.backward_s, np.zeros(1)
+    backward, work = costs.backward_s, kept.working_bytes
     over = 1 + context.software.memory_margin
     return {
         "forward_s": costs.forward_s[0],
         "backward_s": np.concatenate(
             [backward, backward + costs.selective_s, backward + costs.replay_s]
         ),
-        "state_bytes": over * _held_bytes(kind, table, params),
+        "state_bytes": over * _held_bytes(kind, table, params, micro_batches),
         "kept_bytes": over
         * np.concatenate([kept.whole_bytes, kept.selective_bytes, kept.input_bytes]),
-        "working_bytes": over * np.concatenate([nothing, nothing, kept.whole_bytes]),
+        "working_bytes": over * np.concatenate([work, work, work + kept.whole_bytes]),
         "host_bytes": np.zeros(len(OPTIONS)),
     }
 
 
-def _held_bytes(context: Context, table: LayoutTable, params: StageParams) -> Floats:
+def _held_bytes(
+    context: Context, table: LayoutTable, params: StageParams, micro_batches: float
+) -> Floats:
     """Return parameters, gradients and optimizer states [bytes]."""
     state = stage_state(context, table, params)
-    held = state.parameters_bytes + state.gradients_bytes + state.optimizer_bytes
+    gradients = state.held_gradients(micro_batches)
+    held = state.parameters_bytes + gradients + state.optimizer_bytes
     return np.asarray(held[0])
 
 
@@ -148,10 +155,14 @@ def _devices(context: Context, layout: Layout, micro_batches: float) -> Devices:
         params = stage_params(
             context.model, software, table, 0.0, first=i == 0, last=i == layout.pp - 1
         )
-        gathered = stage_state(context, table, params).gathered_bytes[0]
-        held[i] = _held_bytes(context, table, params) + gathered
+        gathered = stage_state(context, table, params).held_gathered(micro_batches)[0]
+        held[i] = _held_bytes(context, table, params, micro_batches) + gathered
     columns = loss_columns(context.model, software, table.tp)
-    held[-1] += np.asarray(logits_bytes(context, table, columns))[0]
+    loss = np.zeros(layout.pp)
+    loss[-1] = np.asarray(logits_bytes(context, table, columns))[0]
+    kept = block_activations(context, table)
+    held[0] += np.asarray(flying)[0] * kept.embedding_bytes[0]
+    held[-1] += kept.head_bytes[0]
     if layout.dp * layout.cp > 1:
         held = held + software.bucket_bytes
     gpu = context.cluster.gpu
@@ -160,6 +171,7 @@ def _devices(context: Context, layout: Layout, micro_batches: float) -> Devices:
         fixed_bytes=held * (1 + software.memory_margin) + gpu.context_bytes,
         in_flight=np.asarray(flying, dtype=np.float64),
         capacity_bytes=np.full(layout.pp, gpu.memory_bytes),
+        loss_bytes=loss * (1 + software.memory_margin),
     )
 
 

@@ -10,7 +10,8 @@ A binary u_c for each column c (`columns`): chunk k with the n layers from layer
 form*, one kind of layer: one column per chunk, whose sizes sum to l. Coupled stages add
 
 - memory of a device with several chunks:
-  :math:`fixed_d + \sum_c held_c u_c + w_d \le M_d`, :math:`w_d \ge \sum_{c \in k} working_c u_c`;
+  :math:`fixed_d + \sum_c held_c u_c + w_d \le M_d`, :math:`w_d \ge \sum_{c \in k} working_c u_c`
+  and :math:`w_d \ge loss_d`;
 - host memory of a node: :math:`\sum_{c \in node} host_c u_c \le H`;
 - one recompute setting q: :math:`\sum_{c \in k, q} u_c \le y_q`, :math:`\sum_q y_q \le 1`;
 - at most K kinds (n, q) of stages: the same with :math:`\sum y \le K`.

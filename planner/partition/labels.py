@@ -131,7 +131,7 @@ class LabelBook:
                 staying.append(row)
         return np.asarray(staying, dtype=np.int64)
 
-    def fastest(self, kinds: Kinds, room: Floats, flying: Floats) -> Floats:
+    def fastest(self, kinds: Kinds, room: Floats, flying: Floats, loss: Floats) -> Floats:
         """Return the shortest time of the layers for each budget, infinite where none fits [s].
 
         Parameters
@@ -142,22 +142,28 @@ class LabelBook:
             Memory for activations. Shape (n,). [bytes]
         flying
             Micro-batches in flight. Shape (n,).
+        loss
+            What is alive in the loss, if that is more than a working set. Shape (n,). [bytes]
         """
         best = np.full(len(room), np.inf)
         for level in self.levels(kinds):
             labels = self.at(kinds, float(level))
-            i = np.searchsorted(labels.kept_bytes, (room - level) / flying, side="right")
+            kept = (room - np.maximum(level, loss)) / flying
+            i = np.searchsorted(labels.kept_bytes, kept, side="right")
             time = np.concatenate([[np.inf], labels.time_s])[i]
             best = np.minimum(best, time)
         return best
 
-    def choose(self, start: int, size: int, room: float, flying: float) -> Sequence[int]:
+    def choose(
+        self, start: int, size: int, room: float, flying: float, loss: float
+    ) -> Sequence[int]:
         """Return the options of a window's layers that are fastest within a budget."""
         kinds = self.kinds(start, size)
         found: tuple[float, Sequence[int]] = (np.inf, ())
         for level in self.levels(kinds):
             labels = self.at(kinds, float(level))
-            i = int(np.searchsorted(labels.kept_bytes, (room - level) / flying, side="right")) - 1
+            kept = (room - max(level, loss)) / flying
+            i = int(np.searchsorted(labels.kept_bytes, kept, side="right")) - 1
             if i >= 0 and labels.time_s[i] < found[0]:
                 found = float(labels.time_s[i]), self.in_place(start, size, labels.choice[i])
         return found[1]

@@ -53,6 +53,9 @@ class Devices:
     in_flight: Floats
     """Micro-batches whose activations are held at the peak. [1]"""
     capacity_bytes: Floats
+    loss_bytes: Floats
+    """Alive in the backward pass of the loss, when no layer works: a device holds this or the
+    largest working set of its layers, whichever is more. [bytes]"""
 
     def __len__(self) -> int:
         return len(self.extra_s)

@@ -95,7 +95,8 @@ class Program:
             for device, rows in _groups(owner).items():
                 full = devices.capacity_bytes[device]
                 room = float(1 - devices.fixed_bytes[device] / full)
-                largest = program.add_variable(f"w{device}", lowBound=0)
+                loss = float(devices.loss_bytes[device] / full)
+                largest = program.add_variable(f"w{device}", lowBound=loss)
                 program += _dot(use, (columns.held_bytes / full).tolist(), rows) + largest <= room
                 working = (columns.working_bytes / full).tolist()
                 for mine in _groups(columns.chunk, rows).values():

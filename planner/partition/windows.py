@@ -115,7 +115,8 @@ def setting_times(problem: Problem, setting: Setting, longest: int) -> Floats:
     """Return the time of each window under a setting, where it fits. (k, l, longest + 1) [s]."""
     time_s, kept, working = setting_costs(problem, setting, longest)
     flying = problem.devices.in_flight[problem.device_of][:, None, None]
-    fits = flying * kept + working <= room_bytes(problem, longest)
+    loss = problem.devices.loss_bytes[problem.device_of][:, None, None]
+    fits = flying * kept + np.maximum(working, loss) <= room_bytes(problem, longest)
     allowed = fits & reachable(problem, longest)
     return np.where(allowed, outside_s(problem, longest) + time_s, np.inf)
 
@@ -143,12 +144,15 @@ def fewest_bytes(problem: Problem, longest: int) -> Floats:
     least.
     """
     flying = problem.devices.in_flight[problem.device_of][:, None, None]
+    loss = problem.devices.loss_bytes[problem.device_of][:, None, None]
     least = np.full((len(problem.device_of), len(problem.layers), longest + 1), np.inf)
     for level, kept in _least_kept(problem):
         whole = np.isfinite(kept)
         sums = window_sums(np.where(whole, kept, 0.0), longest)
         barred = window_sums((~whole).astype(np.float64), longest)
-        least = np.minimum(least, np.where(barred > 0, np.inf, flying * sums + level))
+        least = np.minimum(
+            least, np.where(barred > 0, np.inf, flying * sums + np.maximum(level, loss))
+        )
     return least
 
 

@@ -1,6 +1,7 @@
 """What a run measured, in SI: from the rate or the memory that its source prints."""
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from plan3d.planner.validation.runs import Run
@@ -45,7 +46,12 @@ def step_flop(run: Run, model: ModelSpec) -> float | None:
 
 
 def step_time_s(run: Run, model: ModelSpec, peak_flop_per_s: float) -> float | None:
-    """Return the measured step: printed, or from tokens/s, TFLOP/s or MFU, in this order [s]."""
+    """Return the measured step: printed, or from tokens/s, TFLOP/s or MFU, in this order [s].
+
+    A time that its own source warns of (a warm-up that was not left out) is none.
+    """
+    if "trust memory, not time" in run.said:
+        return None
     if run.iter_s is not None:
         return run.iter_s
     if run.tokens_s_gpu is not None and run.seq and run.global_batch:
@@ -70,14 +76,22 @@ FIRST: Final = re.compile(r"rank 0 \(first")
 """Words of sources whose figure is that of the first stage, not of the fullest."""
 
 
+OFFLOADED: Final = re.compile(r"offload ratio alpha=([\d.]+)")
+"""Words of sources that move a share of the activations to the host."""
+
+
 def comparable_bytes(run: Run, estimate: Estimate) -> float:
     """Return the part of the estimated memory that the run's figure counts [bytes].
 
     nvidia-smi counts all; "reserved" all but the CUDA context; an allocator's peak, which is what
     frameworks print unless they say otherwise, neither context nor fragmentation. Where it is
-    rank 0's, it is the first stage's.
+    rank 0's, it is the first stage's. The activations that a source moves to the host are not on
+    the GPU.
     """
     memory = estimate.first_stage if FIRST.search(run.said) else estimate.memory
+    if moved := OFFLOADED.search(run.said):
+        kept = (1 - float(moved[1])) * memory.activations_bytes
+        memory = replace(memory, activations_bytes=kept)
     if "nvidia-smi" in run.said:
         return memory.total_bytes
     held = memory.total_bytes - memory.context_bytes

@@ -48,6 +48,7 @@ class Prediction:
     """The part of the estimated memory that the measured figure counts. [bytes]"""
     software: str
     cluster: str
+    gpus_per_node: int
     assumed: tuple[str, ...]
 
     @property
@@ -109,5 +110,6 @@ def _predict_group(cases: Sequence[Case], evaluate: Evaluate) -> Iterator[Predic
             predicted_bytes=comparable_bytes(case.run, estimate),
             software=case.software.name,
             cluster=" ".join(str(part) for part in case.cluster_name),
+            gpus_per_node=case.cluster.gpus_per_node,
             assumed=case.assumed,
         )

@@ -67,6 +67,8 @@ class Validation:
     oom_n: int
     skipped: Mapping[str, int]
     """Rows left out, by reason."""
+    doubtful: tuple[str, ...] = ()
+    """The rows among them whose figures must be in another unit, and why."""
 
     @property
     def assumed(self) -> Mapping[str, int]:
@@ -100,7 +102,9 @@ class Validation:
         }
 
 
-def summarise(predictions: Sequence[Prediction], skipped: Mapping[str, int]) -> Validation:
+def summarise(
+    predictions: Sequence[Prediction], skipped: Mapping[str, int], doubtful: tuple[str, ...] = ()
+) -> Validation:
     """Return the scores of predictions."""
     accuracy, n = _oom(predictions)
     return Validation(
@@ -111,6 +115,7 @@ def summarise(predictions: Sequence[Prediction], skipped: Mapping[str, int]) -> 
         oom_balanced_accuracy=accuracy,
         oom_n=n,
         skipped=skipped,
+        doubtful=doubtful,
     )
 
 

@@ -61,6 +61,7 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     (r"torch 1\.|torch 1\.13", {9999: "fsdp-2022"}),
     ("composer|foundry", {2022: "fsdp-2022", 9999: "fsdp-2023"}),
     ("jax", {9999: "jax-2024"}),
+    ("kempnerforge", {9999: "kempnerforge-2026"}),
     ("torchtitan|fsdp2|torchtune|litgpt", {9999: "fsdp2-2024"}),
     ("fsdp", {2022: "fsdp-2022", 2023: "fsdp-2023", 9999: "fsdp2-2024"}),
     ("gpt-neox", {2022: "megatron-deepspeed-2022", 9999: "gpt-neox-2023"}),
@@ -73,10 +74,13 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
         2023: "megatron-2023", 9999: "megatron-core",
     }),
     ("huggingface", {9999: "hf-2022"}),
+    (r"^ddp\b", {2022: "hf-2022", 9999: "fsdp2-2024"}),  # plain PyTorch, nothing fused
     ("", {2023: "torch-2022", 9999: "fsdp2-2024"}),
 )  # fmt: skip
 """Words of the framework, and its generation by the last year of each; the first that matches."""
 
+EAGER: Final = ("fsdp2-2024", "kempnerforge-2026")
+"""Generations that have a variant without torch.compile."""
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
     (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
@@ -84,7 +88,7 @@ KERNELS: Final = (
     ("triton flash", ("flash1", "flash2")),
 )
 """Words on the attention kernel, and the kernels of the profile in order of preference."""
-DROPOUT: Final = re.compile(r"(megatron|nemo|deepspeed).*20(19|20|21|22)$")
+DROPOUT: Final = re.compile(r"((megatron|nemo|deepspeed).*20(19|20|21|22)|megatron-2023)$")
 """Generations whose GPT recipes train with dropout 0.1 (the default of their command lines)."""
 
 
@@ -122,8 +126,10 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         if re.search(pattern, words if pattern.startswith("torch 1") else run.framework.lower())
     )
     name = next(name for last, name in named.items() if run.year <= last)
-    if name == "fsdp2-2024" and re.search(r"\beager\b", run.notes.lower()):
-        name = "fsdp2-2024-eager"
+    if name in EAGER and re.search(r"\beager\b", run.notes.lower()):
+        name = f"{name}-eager"
+    if name == "megatron-deepspeed-2022" and "bf16" in run.precision.lower():
+        name = "megatron-deepspeed-2022-bf16"
     software = profiles.software(name)
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:

@@ -1,18 +1,27 @@
 """Predict published runs, and score the predictions."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Final
 
 from plan3d.planner.validation.choice import SkipError
-from plan3d.planner.validation.prediction import Evaluate, predict
+from plan3d.planner.validation.prediction import Evaluate, Prediction, predict
 from plan3d.planner.validation.report import Validation, summarise
 from plan3d.planner.validation.rows import case_of
 from plan3d.planner.validation.runs import Runs
 from plan3d.planner.validation.surroundings import Profiles
 from plan3d.simulator.estimate import estimate_table
 
+UNIT: Final = 100.0
+"""Measured over predicted, or the reverse, beyond which a unit must be wrong: ms for s. [1]"""
+OVERFULL: Final = 1.1
+"""Measured memory over the GPU's beyond which a unit must be wrong: MB for GB. [1]"""
+
 
 def validate(runs: Runs, profiles: Profiles, evaluate: Evaluate = estimate_table) -> Validation:
     """Predict every run that can be expressed, and score the predictions.
+
+    Runs whose figures can only be in another unit are left out, and named in `doubtful`.
 
     Parameters
     ----------
@@ -30,4 +39,25 @@ def validate(runs: Runs, profiles: Profiles, evaluate: Evaluate = estimate_table
             cases.append(case_of(run, profiles))
         except SkipError as reason:
             skipped[str(reason)] += 1
-    return summarise(predict(cases, evaluate), skipped)
+    kept, doubtful = _plausible(predict(cases, evaluate))
+    skipped.update(reason for reason, _ in doubtful)
+    return summarise(kept, skipped, tuple(text for _, text in doubtful))
+
+
+def _plausible(
+    predictions: Sequence[Prediction],
+) -> tuple[list[Prediction], list[tuple[str, str]]]:
+    """Return the predictions to score, and reason and particulars of the others."""
+    kept, doubtful = [], []
+    for p in predictions:
+        ratio = (p.measured_s or p.predicted_s) / p.predicted_s
+        capacity = p.estimate.capacity_bytes
+        if not 1 / UNIT < ratio < UNIT:
+            text = f"a step of {p.measured_s:g} s is {ratio:.3g} times the predicted one"
+            doubtful.append(("wrong unit of time", f"run {p.run.id}: {text}; are these seconds?"))
+        elif (p.measured_bytes or 0.0) > OVERFULL * capacity:
+            text = f"mem_gb {p.run.mem_gb:g} on a GPU of {capacity / 2**30:.0f} GiB"
+            doubtful.append(("wrong unit of memory", f"run {p.run.id}: {text}; are these GB?"))
+        else:
+            kept.append(p)
+    return kept, doubtful

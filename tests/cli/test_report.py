@@ -41,7 +41,7 @@ kind             exposed  on the link
 tensor parallel   250 ms       500 ms
 data parallel     100 ms       300 ms
 
-Memory of the fullest stage, 1 of 4
+Memory of the fullest stage, 1 of 4, in the backward pass of a block
 term                            GiB  of capacity
 parameters                      8.0       10.0 %
 gradients                       8.0       10.0 %

@@ -35,6 +35,7 @@ p2p = "250 GB/s"
 all_to_all_latency = "9 us"
 all_to_all_step = "0.5 us"
 all_to_all = "150 GB/s"
+launch = "15 us"
 """
 
 
@@ -102,6 +103,7 @@ def test_a_self_contained_part(tmp_path: Path) -> None:
         all_to_all_latency_s=pytest.approx(9e-6),
         all_to_all_step_s=pytest.approx(5e-7),
         all_to_all_bytes_per_s=1.5e11,
+        launch_s=pytest.approx(1.5e-5),
     )
     named = PARTS.replace('node = "nvswitch-h100"', "") + "[node]\n" + NODE
     assert load_path(written(tmp_path, named)).node == cluster.node

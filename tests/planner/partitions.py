@@ -50,6 +50,7 @@ def problem(
             fixed_bytes=rng.integers(0, 4, stages).astype(float),
             in_flight=flying,
             capacity_bytes=np.floor(capacity),
+            loss_bytes=np.append(np.zeros(stages - 1), float(rng.integers(0, 9))),
         ),
         device_of=order,
         micro_batches=float(rng.integers(1, 12)),
@@ -90,7 +91,7 @@ def shortest(asked: Problem) -> float:
             continue
         time_s = np.tile(devices.extra_s, (len(choice), 1))
         memory = np.tile(devices.fixed_bytes, (len(choice), 1))
-        largest = np.zeros_like(memory)
+        largest = np.tile(devices.loss_bytes, (len(choice), 1))
         used = np.zeros_like(memory)
         start = 0
         for device, size in zip(asked.device_of, sizes, strict=True):
@@ -164,6 +165,7 @@ def large(*, layers: int, stages: int, noise: float = 0.0, heavy: int = 0) -> Pr
             fixed_bytes=fixed,
             in_flight=np.arange(stages, 0, -1.0),
             capacity_bytes=np.full(stages, 4.0 * layers / stages + 0.45 * layers + 4),
+            loss_bytes=np.zeros(stages),
         ),
         device_of=np.arange(stages),
         micro_batches=4.0 * stages,

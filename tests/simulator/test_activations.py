@@ -10,6 +10,7 @@ from plan3d.simulator.activations import BlockActivations, block_activations
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import Layout
 from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.software import Software
 from plan3d.simulator.workload import PRECISIONS, Workload
 from tests.simulator.jobs import BUSY, DGX, LATENT, LLAMA, MIXTURE, MODELS, PLAIN, WORK, one
 
@@ -39,6 +40,31 @@ def test_closed_forms(t: int, b: int, s: int, sp: bool) -> None:
     assert found.whole_bytes[0] == pytest.approx(sbh * (rest + scores))
     assert found.selective_bytes[0] == pytest.approx(sbh * rest)
     assert found.input_bytes[0] == pytest.approx(2 * sbh / (t if sp else 1))
+    assert found.embedding_bytes[0] == pytest.approx(sbh / (t if sp else 1))  # section 4.3
+
+
+@pytest.mark.parametrize(
+    ("software", "layout", "head", "working"),
+    [
+        pytest.param(FLASH, Layout(), 4, 0, id="norm's and projection's input"),
+        pytest.param(FLASH, Layout(tp=8), 4, 0, id="each rank has all of them"),
+        pytest.param(FLASH, Layout(tp=8, sp=1), 4 / 8, 4, id="sequence parallel: two are whole"),
+        pytest.param(replace(FLASH, fp32_norms=True), Layout(), 8, 0, id="norm in 32 bits"),
+        pytest.param(
+            replace(FLASH, keeps_gathered=True), Layout(tp=8, sp=1), 2 / 8 + 2, 2,
+            id="the gathered input is there already",
+        ),
+    ],
+)  # fmt: skip
+def test_head_and_working_set(
+    software: Software, layout: Layout, head: float, working: float
+) -> None:
+    """Bytes per token and element of the stream, of 16 bits."""
+    context = Context(model=MODELS["gpt"], work=WORK, cluster=DGX, software=software)
+    found = block_activations(context, one(layout))
+    each = WORK.seq * MODELS["gpt"].hidden
+    assert found.head_bytes[0] == pytest.approx(head * each)
+    assert found.working_bytes[0] == pytest.approx(working * each)
 
 
 def per_token(model: ModelSpec, layout: Layout, context: Context | None = None) -> float:

@@ -75,6 +75,16 @@ def test_the_framework_may_accumulate_in_32_bit() -> None:
     assert state(Layout(), params(1.0), pure, context).gradients_bytes[0] == 2
 
 
+def test_the_optimizers_copy_of_the_gradients_is_sharded_with_its_states() -> None:
+    """2 bytes whole and 4 bytes sharded; in pure bf16 there is no copy."""
+    context = replace(CONTEXT, software=replace(PLAIN, gradient_copy_bytes=4.0))
+    layout = Layout(dp=4, zero=1, shard=4)
+    assert state(layout, params(400.0), context=context).gradients_bytes[0] == 2 * 400 + 4 * 100
+    assert state(Layout(), params(400.0), context=context).gradients_bytes[0] == 6 * 400
+    pure = replace(WORK, precision=PRECISIONS["bf16-pure"])
+    assert state(layout, params(400.0), pure, context).gradients_bytes[0] == 2 * 400
+
+
 def test_hybrid_sharding_shards_in_its_group() -> None:
     assert total(state(Layout(dp=64, zero=3, shard=8), params(800.0))) == 16 * 100
 
@@ -96,6 +106,24 @@ def test_zero_3_gathers_two_units_and_a_gradient() -> None:
     found = state(Layout(dp=4, zero=3, shard=4), stage)
     assert found.gathered_bytes[0] == 2 * (50 + 70) + 2 * 70
     assert state(Layout(dp=4, zero=2, shard=4), stage).gathered_bytes[0] == 0
+
+
+def test_gradients_reduced_once_a_step_are_summed_whole() -> None:
+    """In the 4 bytes of the reduction, if there is something to sum; PLAIN reduces in 2."""
+    software = replace(PLAIN, reduce_bytes=4.0)
+    context = replace(CONTEXT, software=software)
+    found = state(Layout(dp=4, zero=3, shard=4), params(400.0), context=context)
+    assert found.held_gradients(1.0)[0] == 2 * 400 / 4
+    assert found.held_gradients(2.0)[0] == 4 * 400
+    # The whole gradient of a unit of 50 is among them, not beside what is gathered.
+    unit = state(Layout(dp=4, zero=3, shard=4), params(400.0, unit=50.0), context=context)
+    assert unit.held_gradients(2.0)[0] == 4 * 400
+    assert unit.held_gathered(2.0)[0] == unit.held_gathered(1.0)[0] - 4 * 50 == 2 * (50 + 50)
+    each = replace(context, software=replace(software, zero2_every_micro_batch=True))
+    found = state(Layout(dp=4, zero=3, shard=4), params(400.0), context=each)
+    assert found.held_gradients(2.0)[0] == 2 * 400 / 4
+    found = state(Layout(dp=4, zero=1, shard=4), params(400.0), context=context)
+    assert found.held_gradients(2.0)[0] == 2 * 400
 
 
 def test_logits_by_hand() -> None:
@@ -130,9 +158,14 @@ def by_going_through(model: ModelSpec, layout: Layout) -> tuple[float, int]:
             # A stage of its own has its copy of the tied embedding, or the head.
             copy = embedding_params(model) if p > 1 or not model.tied else 0
             held += copy / layout.tp + (2 if model.norm == "layernorm" else 1) * model.hidden
-            used += layout.micro_batch * WORK.seq * (model.vocab / layout.tp) * 4
-        if layout.recompute == Recompute.FULL:
-            used += act.whole_bytes[0]
+            # The inputs of the final norm and the head, 2 bytes each, over tp in sequence parallel.
+            each = layout.micro_batch * WORK.seq * model.hidden
+            used += 4 * each / (layout.tp if layout.sp else 1)
+        logits = layout.micro_batch * WORK.seq * (model.vocab / layout.tp) * 4 * (i == p - 1)
+        working = act.whole_bytes[0] if layout.recompute == Recompute.FULL else 0.0
+        if layout.sp:
+            working += 2 * 2 * layout.micro_batch * WORK.seq * model.hidden
+        used += max(logits, working)
         states = 16 if not layout.zero else 4 + 12 / layout.shard
         found.append(float(states * held + used))
     return max(found), int(np.argmax(found))
@@ -179,6 +212,17 @@ def test_a_stage_whose_end_counts_as_a_layer_has_a_layer_less() -> None:
     assert found.activations_bytes == pytest.approx(4 * 3 * whole)
 
 
+def test_the_first_stage_keeps_the_mask_of_the_embeddings_dropout() -> None:
+    """A byte for each element of the stream, of four micro-batches in flight."""
+    with_it = replace(WORK, dropout=True)
+    kept = [
+        estimate(GPT, work, DGX, PLAIN, Layout(pp=4, recompute=Recompute.FULL)).first_stage
+        for work in (with_it, WORK)
+    ]
+    more = kept[0].activations_bytes - kept[1].activations_bytes
+    assert more == 4 * WORK.seq * GPT.hidden
+
+
 def memory(layout: Layout, software: str = "busy") -> Memory:
     chosen = {"busy": BUSY, "plain": PLAIN}[software]
     return estimate(GPT, WORK, DGX, chosen, layout).memory
@@ -190,7 +234,12 @@ def test_recomputing_some_blocks_keeps_the_others() -> None:
     none, full = memory(Layout()), memory(Layout(recompute=Recompute.FULL))
     mixed = 0.75 * none.activations_bytes + 0.25 * full.activations_bytes
     assert some.activations_bytes == pytest.approx(mixed)
-    assert some.transient_bytes == full.transient_bytes == none.activations_bytes / 12
+    head = (2 + 4 + 2) * WORK.seq * GPT.hidden  # the norm's input is in 32 bits, too
+    block = (none.activations_bytes - head) / 12
+    # A block is replayed after the logits are gone: the more of the two is the peak.
+    for found in (some, full):
+        assert found.logits_bytes + found.transient_bytes == max(block, none.logits_bytes)
+        assert 0 in (found.logits_bytes, found.transient_bytes)
 
 
 def test_the_rest() -> None:

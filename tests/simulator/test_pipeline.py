@@ -12,6 +12,7 @@ from plan3d.simulator.pipeline import (
     in_flight,
     last_stage_layers,
     stage_layers,
+    weighed_layers,
 )
 from tests.simulator.schedules import most_alive, order, play
 
@@ -46,6 +47,35 @@ def test_counted_ends_lose_no_layer(per: int, pp: int, vpp: int) -> None:
     layers = per * pp * vpp - 2
     full, last = stage_layers(layers, pp, vpp), last_stage_layers(layers, pp, vpp)
     assert full * (pp - 2) + 2 * last == layers
+
+
+@given(layers=st.integers(1, 40), head=st.integers(1, 12), pp=st.integers(1, 16))
+def test_stages_by_cost_are_those_of_going_through_the_blocks(
+    layers: int, head: int, pp: int
+) -> None:
+    """Blocks one after another, a stage closed once the cost so far is beyond its share.
+
+    The head weighs an eighth of a layer's cost times `head`: sums are exact.
+    """
+    weight = head / 8
+    stage_of, stage, cost = [], 0, 0.0
+    for block in [1.0] * layers + [weight]:
+        stage_of.append(stage)
+        cost += block
+        if cost * pp > (layers + weight) * (stage + 1):
+            stage += 1
+    first, last = weighed_layers(float(layers), weight, float(pp))
+    counts = [stage_of[:-1].count(i) for i in range(pp)]
+    assert first == counts[0] == max(counts)
+    assert last == counts[stage_of[-1]]
+
+
+def test_a_heavy_head_fills_the_first_stage() -> None:
+    """16 layers and a head of four, as the 1B model of the Ultra-Scale Playbook: 11 and 5."""
+    found = StageLayers.of(16.0, LayoutTable.of([Layout(pp=2), Layout()]), 4.0)
+    assert found.fullest.tolist() == [11, 16]
+    assert found.last.tolist() == [5, 16]
+    assert found.even.tolist() == [1, 1]
 
 
 def test_a_table_has_the_stages_of_its_rows() -> None:

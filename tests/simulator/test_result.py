@@ -3,7 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from plan3d.simulator.result import Estimate, EstimateTable, LinkTime, Memory, StepTime
+from plan3d.simulator.result import Estimate, EstimateTable, LinkTime, Memory, Peak, StepTime
 
 TIME = StepTime(**{f.name: float(2**i) for i, f in enumerate(fields(StepTime))})
 LINK = LinkTime(**{f.name: 1.0 for f in fields(LinkTime)})
@@ -26,6 +26,17 @@ def test_utilisation_and_throughput_by_hand() -> None:
     assert ESTIMATE.mfu == pytest.approx(0.5)
     assert ESTIMATE.hfu == pytest.approx(2 / 3)
     assert ESTIMATE.tokens_per_s_per_gpu == 2
+
+
+def test_the_place_of_the_peak() -> None:
+    """Of 511 bytes the margin is 256: more than half. Without it, the context's 128 of 255 are."""
+    assert ESTIMATE.peak == Peak(stage=3, phase=Peak.LOSS, terms=("margin_bytes",))
+    tight = replace(ESTIMATE, memory=replace(MEMORY, margin_bytes=0.0))
+    assert tight.peak.terms == ("context_bytes",)
+    early = replace(ESTIMATE, memory=replace(MEMORY, margin_bytes=100.0, logits_bytes=0.0))
+    assert early.peak.phase == Peak.BLOCK
+    # 100 of the margin and 128 of the context are more than half of 339.
+    assert early.peak.terms == ("context_bytes", "margin_bytes")
 
 
 @pytest.mark.parametrize(("capacity", "fits"), [(512.0, True), (511.0, True), (510.0, False)])

@@ -27,6 +27,7 @@ PROBLEM = Problem(
         fixed_bytes=np.array([3.0, 6]),
         in_flight=np.array([2.0, 1]),
         capacity_bytes=np.array([50.0, 50]),
+        loss_bytes=np.zeros(2),
     ),
     device_of=np.array([0, 1]),
     micro_batches=10.0,
@@ -42,6 +43,14 @@ def test_a_step_by_hand() -> None:
     assert found.step_time_s == 9 * 10.75 + (10.75 + 7.75) + 7
     assert not found.fits  # 59 of 50 bytes
     assert found.balance == (10.75 + 7.75) / 2 / 10.75
+
+
+def test_the_loss_and_a_replayed_layer_are_never_there_together() -> None:
+    """A loss of 5 bytes on the second device is less than the 7 of its layer, one of 9 more."""
+    for loss, more in ((5.0, 7), (9.0, 9)):
+        devices = replace(PROBLEM.devices, loss_bytes=np.array([0.0, loss]))
+        found = evaluate(replace(PROBLEM, devices=devices), (3, 1), (1, 1, 1, 1))
+        assert found.memory_bytes == (3 + 30 + 2 * 3 + 4, 6 + 20 + 2 + more)
 
 
 def test_recomputing_everything_fits() -> None:

@@ -108,7 +108,11 @@ def test_labels_of_two_layers_by_hand() -> None:
     assert labels.time_s.tolist() == [6.0, 5, 4]
     assert labels.choice.sum(axis=1).tolist() == [2, 1, 0]
     room, flying = np.array([1.0, 2, 11, 12, 40]), np.array([1.0, 1, 2, 2, 2])
-    assert book.fastest(book.kinds(0, 2), room, flying).tolist() == [np.inf, 6, 6, 5, 4]
+    kinds = book.kinds(0, 2)
+    assert book.fastest(kinds, room, flying, np.zeros(5)).tolist() == [np.inf, 6, 6, 5, 4]
+    # A loss of 8 bytes leaves -7, -6, 3, 4 and 32.
+    loss = np.full(5, 8.0)
+    assert book.fastest(kinds, room, flying, loss).tolist() == [np.inf, np.inf, np.inf, 6, 4]
 
 
 def test_a_limit_that_nothing_meets_names_stage_and_shortfall() -> None:
@@ -117,7 +121,10 @@ def test_a_limit_that_nothing_meets_names_stage_and_shortfall() -> None:
     layers = replace(
         asked.layers, state_bytes=np.full(6, 4 * GIB), kept_bytes=np.full((6, 3), 1 * GIB)
     )
-    devices = replace(asked.devices, fixed_bytes=np.zeros(2), capacity_bytes=np.full(2, 17.0 * GIB))
+    devices = replace(
+        asked.devices, fixed_bytes=np.zeros(2), capacity_bytes=np.full(2, 17.0 * GIB),
+        loss_bytes=np.zeros(2),
+    )  # fmt: skip
     with pytest.raises(NothingFeasibleError) as error:
         dp.solve(replace(asked, layers=layers, devices=devices))
     assert "stage 1 of 2 (layers 1 to 3) misses its 17.0 GiB by 1.00 GiB" in str(error.value)

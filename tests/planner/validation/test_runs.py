@@ -85,6 +85,8 @@ def test_the_shipped_runs_are_whole() -> None:
     runs = published_runs()
     assert not runs.rejected
     assert {"mlm21", "korth22", "mlm-sep20", "mlm-jan21"} <= set(runs.suites)
+    assert len(runs.rows) == 2625
+    assert len(runs.suites) == 20
     assert all(run.ref for run in runs.rows)
     # Narayanan et al. (arXiv:2104.04473), table 1, last row: 1T on 3,072 GPUs, 163 TFLOP/s.
     largest = next(r for r in runs.of_suite("mlm21").rows if r.gpus == 3072)

@@ -75,6 +75,8 @@ def test_no_gpu_no_prediction(run: Callable[..., Run], profiles: Profiles, gpu: 
         ("llm-foundry/Composer FSDP", 2023, "torch 1.13-era table", "fsdp-2022"),
         ("torchtitan FSDP2", 2026, "", "fsdp2-2024"),
         ("torchtitan FSDP2", 2026, "eager", "fsdp2-2024-eager"),
+        ("KempnerForge (PyTorch FSDP2/DTensor)", 2026, "torch.compile", "kempnerforge-2026"),
+        ("KempnerForge (PyTorch FSDP2/DTensor)", 2026, "eager", "kempnerforge-2026-eager"),
         ("GPT-NeoX (Megatron+DeepSpeed)", 2023, "", "gpt-neox-2023"),
         ("MaxText (JAX)", 2025, "", "jax-2024"),
         ("nanotron v0.5", 2025, "", "nanotron-2024"),
@@ -104,6 +106,7 @@ def test_dropout_of_the_gpt_era(run: Callable[..., Run], profiles: Profiles) -> 
 
     assert trained_with()
     assert not trained_with(gated_mlp=1)
+    assert trained_with(year=2023)
     assert not trained_with(year=2024)
     assert not trained_with(framework="llm-foundry/Composer FSDP")
 

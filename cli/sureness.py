@@ -1,0 +1,44 @@
+"""How sure an answer is, in words."""
+
+from collections.abc import Iterator
+
+from plan3d.cli.words import brief, gib, percent, seconds_between
+from plan3d.planner.result import Outlook, SearchResult
+from plan3d.planner.uncertainty.regimes import WORDS, Regime
+
+
+def around(sure: Outlook | None) -> str:
+    """Return the interval of the step time, to stand behind it."""
+    if sure is None:
+        return ""
+    return f" ({seconds_between(sure.step_time_s.low, sure.step_time_s.high)} in 90 %)"
+
+
+def memory_line(sure: Outlook) -> str:
+    """Return the interval of the memory, the chance to run out of it, and what both rest on."""
+    low, high = gib(sure.memory_bytes.low), gib(sure.memory_bytes.high)
+    kind = WORDS[Regime[sure.regime.upper().replace("-", "_")]]
+    wider = f", too few: made {sure.inflation:.2g} x as wide" if sure.inflation > 1 else ""
+    return (
+        f"{chance(sure.out_of_memory)} likely to run out of memory ({low}-{high} GiB in 90 %); "
+        f"intervals of {kind}: {sure.suites} sources{wider}"
+    )
+
+
+def of_order(result: SearchResult) -> Iterator[str]:
+    """Yield what stands behind the first place."""
+    if result.safer is not None:
+        faster, slower = brief(result.safer.faster), percent(result.safer.behind)
+        yield (
+            f"Preferred for safety to {faster}: {slower} faster, but "
+            f"{chance(result.safer.out_of_memory)} likely to run out of memory (--no-prefer-safe)"
+        )
+    if result.near_best is not None:
+        likely = chance(result.near_best)
+        yield f"{likely} likely to be within 5 % of the fastest of the 20 best plans"
+
+
+def chance(value: float) -> str:
+    """Write a chance in whole percents: no more is known, and nothing is certain."""
+    whole = round(100 * value)
+    return "<1 %" if whole < 1 else ">99 %" if whole > 99 else f"{whole} %"

@@ -1,0 +1,89 @@
+"""No suite gets worse unnoticed: the scores are held to those of benchmarks/scores.json.
+
+What is worse by more than `SLACK` needs a line under Predictions in CHANGELOG.md that names the
+suite and its new score: ``bloom`` 13.9 % -> 14.6 %. `python benchmarks/accuracy.py` records the
+scores anew.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from plan3d.planner.validation import Validation, published_runs, validate
+from plan3d.planner.validation.unseen import unseen_errors, unseen_times
+from tests.planner.validation.test_accuracy import Shipped
+
+ROOT = Path(__file__).parents[3]
+SLACK = 0.5
+"""Percentage points by which a suite may get worse without a word."""
+STATED = 0.1
+"""Percentage points by which a stated score may be off."""
+
+
+def excused(changelog: str, name: str, score: float) -> bool:
+    """Whether a line under Predictions says that `name` now has this score."""
+    said = "\n".join(re.findall(r"^\*\*Predictions\*\*$([\s\S]*?)(?=^## |\Z)", changelog, re.M))
+    found = re.findall(rf"`{re.escape(name)}`[^`\n]*?-> (\d+(?:\.\d+)?) %", said)
+    return any(abs(float(text) - score) <= STATED for text in found)
+
+
+def worse(recorded: dict[str, float], scores: dict[str, float]) -> dict[str, float]:
+    """Return the suites that are worse than recorded, and those that are gone."""
+    gone = {name: float("inf") for name in recorded.keys() - scores.keys()}
+    return gone | {
+        name: score
+        for name, score in scores.items()
+        if name in recorded and score > recorded[name] + SLACK
+    }
+
+
+@pytest.fixture(scope="module")
+def result() -> Validation:
+    return validate(published_runs(), Shipped())
+
+
+@pytest.fixture(scope="module")
+def recorded() -> dict[str, dict[str, float]]:
+    loaded: dict[str, dict[str, float]] = json.loads((ROOT / "benchmarks/scores.json").read_text())
+    return loaded
+
+
+@pytest.mark.parametrize("quantity", ["time", "unseen", "memory"])
+def test_no_suite_is_worse_than_recorded(
+    quantity: str, result: Validation, recorded: dict[str, dict[str, float]]
+) -> None:
+    errors = {
+        "time": result.time, "memory": result.memory, "unseen": unseen_errors(result.predictions),
+    }[quantity]  # fmt: skip
+    scores = {name: 100 * s.mape for name, s in errors.suites.items()}
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    bad = worse(recorded[quantity], scores)
+    unsaid = {name: round(s, 1) for name, s in bad.items() if not excused(changelog, name, s)}
+    assert not unsaid, f"say so under Predictions: `suite` {recorded[quantity]} % -> {unsaid} %"
+
+
+def test_memory_and_ranking_are_no_worse(result: Validation, recorded: dict[str, float]) -> None:
+    assert result.oom_balanced_accuracy is not None
+    assert 100 * result.oom_balanced_accuracy >= recorded["oom"] - SLACK
+    regret = 100 * sum(s.regret for s in result.sweeps) / len(result.sweeps)
+    assert regret <= recorded["regret"] + SLACK
+    assert len(result.predictions) >= recorded["runs"]
+
+
+def test_unseen_predictions_are_of_this_model(result: Validation) -> None:
+    """Of a suite without a fitted constant they are the shipped ones: else they are stale."""
+    own = [p for p in result.predictions if p.run.suite == "fa"]
+    assert len(own) == 6
+    for prediction in own:
+        assert unseen_times()[prediction.run.id] == pytest.approx(prediction.predicted_s, rel=1e-4)
+
+
+def test_the_gate_shuts() -> None:
+    assert worse({"a": 5.0, "b": 5.0}, {"a": 5.4, "b": 5.6}) == {"b": 5.6}
+    assert worse({"a": 5.0}, {}) == {"a": float("inf")}
+    log = "## 2\n\n**Predictions**\n\n`b` 5.0 % -> 5.6 %.\n\n## 1\n\n`d` 1 % -> 7 %\n"
+    assert excused(log, "b", 5.62)
+    assert not excused(log, "b", 6.0), "another score than the one stated"
+    assert not excused(log, "d", 7.0), "not under Predictions"
