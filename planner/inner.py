@@ -195,7 +195,7 @@ def _may_fit(context: Context, table: LayoutTable) -> Bools:
     state = stage_state(context, table, params)
     _, kept, _ = block_costs(context, table)
     least = np.minimum(kept.input_bytes, kept.whole_bytes)
-    held = state.parameters_bytes + state.gradients_bytes + state.optimizer_bytes + layers * least
+    held = state.parameters_bytes + state.gradients_bytes + state.optimizer_bytes
     gpu = context.cluster.gpu
-    whole = held * (1 + context.software.memory_margin) + gpu.context_bytes
+    whole = held + layers * least * (1 + context.software.memory_margin) + gpu.context_bytes
     return np.asarray(whole <= gpu.memory_bytes)

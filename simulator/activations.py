@@ -103,8 +103,9 @@ def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Num
     r"""Bytes alive while a block works backward, beside what is kept [bytes].
 
     With sequence parallelism, where a column-parallel layer works backward, its input gathered
-    again and the gradient of it before it is scattered, both whole: :math:`2 w b s h / c`. What a
-    layer without tensor parallelism makes replaces what it frees, or nearly.
+    again and the gradient of it before it is scattered, both whole: :math:`2 w b s h / c`. Unfused
+    attention has the gradients of the softmax and of the scores beside what is kept,
+    :math:`2 w b a s^2 / (t c)`. What else a layer makes replaces what it frees, or nearly.
 
     Parameters
     ----------
@@ -121,7 +122,11 @@ def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Num
        megatron/core/tensor_parallel/layers.py: ``total_input`` and ``grad_input``.
     """
     whole = 1.0 if context.software.keeps_gathered else 2.0
-    return np.where((table.sp > 0) & (table.tp > 1), whole * stream, 0.0)
+    gathered = np.where((table.sp > 0) & (table.tp > 1), whole * stream, 0.0)
+    if chosen_kernel(context.software.attention, context.cluster.gpu) != UNFUSED:
+        return gathered
+    per_query = context.model.heads / context.model.hidden / table.tp * context.work.seq
+    return np.maximum(gathered, 2.0 * stream * per_query)
 
 
 def _attention_bytes(

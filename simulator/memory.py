@@ -220,8 +220,10 @@ def _stage(
         "buckets_bytes": np.where(parallel, software.bucket_bytes, 0.0),
     }
     held = sum(terms.values(), np.zeros(len(table)))
+    # What is there from the start leaves no holes: only what comes and goes does.
+    moving = terms["activations_bytes"] + terms["logits_bytes"] + terms["transient_bytes"]
     terms["context_bytes"] = np.full(len(table), context.cluster.gpu.context_bytes)
-    terms["margin_bytes"] = software.memory_margin * held
+    terms["margin_bytes"] = software.memory_margin * moving
     total = held + terms["context_bytes"] + terms["margin_bytes"]
     return MemoryTerms(terms=terms, total_bytes=total, stage=stage)
 

@@ -42,7 +42,8 @@ class Software:
     logits_bytes: float
     """Bytes per logit alive at the peak of the loss. [bytes]"""
     memory_margin: float
-    """Allocator fragmentation and transient buffers, of the rest. [1]"""
+    """Allocator fragmentation and small buffers, of what comes and goes in a step: activations,
+    logits, working sets. [1]"""
     bucket_bytes: float
     """Communication buckets of data parallelism. [bytes]"""
     step_overhead_s: float

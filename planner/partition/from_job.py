@@ -122,7 +122,7 @@ def _layer(
         "backward_s": np.concatenate(
             [backward, backward + costs.selective_s, backward + costs.replay_s]
         ),
-        "state_bytes": over * _held_bytes(kind, table, params, micro_batches),
+        "state_bytes": _held_bytes(kind, table, params, micro_batches),
         "kept_bytes": over
         * np.concatenate([kept.whole_bytes, kept.selective_bytes, kept.input_bytes]),
         "working_bytes": over * np.concatenate([work, work, work + kept.whole_bytes]),
@@ -150,28 +150,28 @@ def _devices(context: Context, layout: Layout, micro_batches: float) -> Devices:
     ends, extra = end_time(context, table), np.zeros(layout.pp)
     extra[0] += ends.first_s[0]
     extra[-1] += ends.last_s[0]
-    held = np.zeros(layout.pp)
+    held, over = np.zeros(layout.pp), 1 + software.memory_margin
     for i in range(layout.pp):
         params = stage_params(
             context.model, software, table, 0.0, first=i == 0, last=i == layout.pp - 1
         )
         gathered = stage_state(context, table, params).held_gathered(micro_batches)[0]
-        held[i] = _held_bytes(context, table, params, micro_batches) + gathered
+        held[i] = _held_bytes(context, table, params, micro_batches) + over * gathered
     columns = loss_columns(context.model, software, table.tp)
     loss = np.zeros(layout.pp)
     loss[-1] = np.asarray(logits_bytes(context, table, columns))[0]
     kept = block_activations(context, table)
-    held[0] += np.asarray(flying)[0] * kept.embedding_bytes[0]
-    held[-1] += kept.head_bytes[0]
+    held[0] += over * np.asarray(flying)[0] * kept.embedding_bytes[0]
+    held[-1] += over * kept.head_bytes[0]
     if layout.dp * layout.cp > 1:
         held = held + software.bucket_bytes
     gpu = context.cluster.gpu
     return Devices(
         extra_s=extra,
-        fixed_bytes=held * (1 + software.memory_margin) + gpu.context_bytes,
+        fixed_bytes=held + gpu.context_bytes,
         in_flight=np.asarray(flying, dtype=np.float64),
         capacity_bytes=np.full(layout.pp, gpu.memory_bytes),
-        loss_bytes=loss * (1 + software.memory_margin),
+        loss_bytes=over * loss,
     )
 
 
