@@ -1,10 +1,14 @@
 """How sure an answer is, in words."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from plan3d.cli.words import brief, gib, percent, seconds_between
 from plan3d.planner.result import Outlook, SearchResult
 from plan3d.planner.uncertainty.regimes import WORDS, Regime
+
+LIKELY: Final = 0.5
+"""A plan that is as likely as this to run out of memory should not be tried first. [1]"""
 
 
 def around(sure: Outlook | None) -> str:
@@ -33,9 +37,24 @@ def of_order(result: SearchResult) -> Iterator[str]:
             f"Preferred for safety to {faster}: {slower} faster, but "
             f"{chance(result.safer.out_of_memory)} likely to run out of memory (--no-prefer-safe)"
         )
+    yield from _surer(result)
     if result.near_best is not None:
         likely = chance(result.near_best)
         yield f"{likely} likely to be within 5 % of the fastest of the 20 best plans"
+
+
+def _surer(result: SearchResult) -> Iterator[str]:
+    """Name the first plan that is likely to fit, where the best is not."""
+    risky = [plan.outlook is None or plan.outlook.out_of_memory >= LIKELY for plan in result.plans]
+    if not result.plans or result.plans[0].outlook is None or not risky[0]:
+        return
+    for plan, unsure in zip(result.plans, risky, strict=True):
+        if not unsure and plan.outlook is not None:
+            yield (
+                f"More likely to fit: {brief(plan.layout)}, {percent(plan.behind)} slower, "
+                f"{chance(plan.outlook.out_of_memory)} likely to run out of memory"
+            )
+            return
 
 
 def chance(value: float) -> str:

@@ -63,6 +63,18 @@ def test_a_preference_names_what_it_cost(result: SearchResult) -> None:
     assert list(of_order(result)) == []
 
 
+def test_a_best_plan_that_may_not_fit_has_a_surer_one_beside_it(result: SearchResult) -> None:
+    plan = result.plans[0]
+    risky = replace(plan, outlook=replace(SURE, out_of_memory=0.74))
+    sure = replace(plan, outlook=SURE, behind=0.024)
+    (said,) = of_order(replace(result, plans=(risky, replace(risky, behind=0.01), sure)))
+    assert said.startswith("More likely to fit: ")
+    assert said.endswith("2.4 % slower, 35 % likely to run out of memory")
+    assert list(of_order(replace(result, plans=(sure, risky)))) == []
+    assert list(of_order(replace(result, plans=(risky, risky)))) == [], "nothing surer to name"
+    assert list(of_order(replace(result, plans=()))) == []
+
+
 @pytest.mark.parametrize("command", [["search", *SMALL], ["estimate", *SMALL, *ONE]])
 def test_json_says_how_sure(command: list[str], capsys: Capture) -> None:
     found = parsed(capsys, *command)
