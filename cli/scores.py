@@ -30,7 +30,7 @@ def scores(result: Validation, *, by_suite: bool) -> Report:
     ]
     if by_suite:
         tables = [
-            _suites("Step time by suite", result.time),
+            _suites("Step time by suite", result.time, unseen_errors(result.predictions)),
             _suites("Peak memory by suite", result.memory),
             _sweeps(result),
             *tables,
@@ -73,15 +73,20 @@ def _fraction(value: float | None, digits: str = "") -> str:
     return format(value, digits) if digits else percent(value)
 
 
-def _suites(title: str, errors: Errors) -> Table:
+def _suites(title: str, errors: Errors, unseen: Errors | None = None) -> Table:
+    """Return the errors by suite; `unseen` are those of constants fitted to the other suites."""
+    others = unseen.suites if unseen is not None else {}
     return Table(
         title=title,
-        head=("suite", "runs", "mean error", "bias", "90 % below"),
+        head=("suite", "runs", "mean error", "bias", "90 % below", *(["unseen"] if others else [])),
         rows=tuple(
-            (name, f"{s.n:,}", percent(s.mape), percent(s.bias), percent(s.p90))
+            (
+                name, f"{s.n:,}", percent(s.mape), percent(s.bias), percent(s.p90),
+                *([percent(others[name].mape) if name in others else ""] if others else []),
+            )
             for name, s in errors.suites.items()
         ),
-    )
+    )  # fmt: skip
 
 
 def _sweeps(result: Validation) -> Table:

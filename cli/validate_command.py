@@ -13,6 +13,7 @@ from plan3d.cli.render import show
 from plan3d.cli.scores import scores
 from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.validation import published_runs, read_runs, validate
+from plan3d.planner.validation.unseen import unseen_errors
 from plan3d.simulator.errors import unknown
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.software import Software
@@ -59,8 +60,11 @@ def run(
     if csv is not None:
         files.write(csv, as_json.to_csv([prediction.to_row() for prediction in result.predictions]))
     if json:
-        inside = coverage(result.predictions).to_json()
-        say(as_json.dumps({**result.to_json(), "intervals": inside}))
+        beside = {
+            "unseen": unseen_errors(result.predictions).to_json(),
+            "intervals": coverage(result.predictions).to_json(),
+        }
+        say(as_json.dumps({**result.to_json(), **beside}))
     else:
         show(scores(result, by_suite=by == "suite"))
 

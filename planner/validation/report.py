@@ -36,6 +36,14 @@ class Errors:
         """Mean over the suites of their bias [1]."""
         return _mean([s.bias for s in self.suites.values()])
 
+    def to_json(self) -> dict[str, object]:
+        """Return the scores as plain values: fractions, not percents."""
+        return {
+            "macro_mape": self.macro_mape,
+            "macro_bias": self.macro_bias,
+            "suites": {name: asdict(score) for name, score in self.suites.items()},
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
@@ -77,14 +85,9 @@ class Validation:
 
     def to_json(self) -> dict[str, object]:
         """Return the scores as plain values: fractions, not percents."""
-        suites = {k: asdict(v) for k, v in self.time.suites.items()}
         memory = {k: asdict(v) for k, v in self.memory.suites.items()}
         return {
-            "time": {
-                "macro_mape": self.time.macro_mape,
-                "macro_bias": self.time.macro_bias,
-                "suites": suites,
-            },
+            "time": self.time.to_json(),
             "ranking": {
                 "mean_tau": _mean([s.tau for s in self.sweeps]),
                 "mean_regret": _mean([s.regret for s in self.sweeps]),
