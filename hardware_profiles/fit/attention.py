@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,12 @@ from plan3d.simulator.attention import (
 from plan3d.simulator.hardware import AttentionLaw, Cluster
 from plan3d.simulator.kernels import peak
 from plan3d.simulator.numeric import Floats
+
+KERNELS: Final[Mapping[str, str]] = {
+    "flash": "flash2", "cudnn": "cudnn", "FlashAttention-2": "flash2",
+    "FlashAttention-3": "flash3", "cuDNN": "cudnn", "flash2": "flash2", "flash3": "flash3",
+}  # fmt: skip
+"""Attention kernels as points name them, and as software generations ask for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from plan3d.hardware_profiles.fit.attention import Attention
+from plan3d.hardware_profiles.fit.attention import KERNELS, Attention
 from plan3d.hardware_profiles.fit.collectives import NetworkCollectives, NodeCollectives, Sends
 from plan3d.hardware_profiles.fit.gemm import Fp8Gemm, Gemm
 from plan3d.hardware_profiles.fit.law import Law, LawFit, fit_law
@@ -66,10 +66,16 @@ class Calibration:
             f"{GROUPS[name].p90:.0%} would do"
             for name, fits in self.fits.items()
             for fit in fits
-            if not (
+            if _written(fit)
+            and not (
                 fit.held_out.median <= GROUPS[name].median and fit.held_out.p90 <= GROUPS[name].p90
             )
         )
+
+
+def _written(fit: LawFit) -> bool:
+    """Whether a profile has a place for a fit: not for kernels that no software asks for."""
+    return not fit.law.startswith("attention ") or fit.law.removeprefix("attention ") in KERNELS
 
 
 def choose(points: Sequence[Point], gpu: str = "", site: str = "") -> tuple[str, list[Point]]:

@@ -2,20 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Final
 
 from plan3d.hardware_profiles.build import key_of
+from plan3d.hardware_profiles.fit.attention import KERNELS
 from plan3d.hardware_profiles.fit.calibration import Calibration
 from plan3d.hardware_profiles.fit.constants import Fitted
 from plan3d.hardware_profiles.fit.law import LawFit
 from plan3d.hardware_profiles.points.point import PASSING
 from plan3d.simulator.hardware import Cluster
-
-KERNELS: Final[Mapping[str, str]] = {
-    "flash": "flash2", "cudnn": "cudnn", "FlashAttention-2": "flash2",
-    "FlashAttention-3": "flash3", "cuDNN": "cudnn", "flash2": "flash2", "flash3": "flash3",
-}  # fmt: skip
-"""Attention kernels as points name them, and as software generations ask for them."""
 
 
 def profile_toml(calibration: Calibration, base: str, about: Mapping[str, str]) -> str:

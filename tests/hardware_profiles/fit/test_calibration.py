@@ -71,6 +71,13 @@ def test_a_fit_that_is_too_far_off_is_refused_with_the_reason() -> None:
     assert "at most 8% and 25% would do" in reason
 
 
+def test_a_kernel_that_no_profile_has_stands_in_the_way_of_none() -> None:
+    bad = times(Attention("efficient"), attentions("efficient"), CASES[2][2], noise=0.8)
+    assert not calibrate(bad, "h", H100, ["attention"]).refusals
+    named = times(Attention("flash"), attentions("flash"), CASES[2][2], noise=0.8)
+    assert calibrate(named, "h", H100, ["attention"]).refusals
+
+
 def test_the_points_of_one_gpu_and_site() -> None:
     points = everything()
     other = [replace(p, gpu="a100-80g-sxm", site="there") for p in points[:7]]
