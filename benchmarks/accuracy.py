@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from accuracy_choices import choices
 from accuracy_figure import figure
+from intervals import left_out_coverage
 
 from plan3d.cli.validate_command import Shipped
 from plan3d.planner.uncertainty.coverage import coverage
@@ -151,21 +152,16 @@ def memory(result: Validation) -> Iterator[str]:
 def intervals(result: Validation) -> Iterator[str]:
     """Yield how many runs are inside their 90 % intervals."""
     found = coverage(result.predictions)
-    rows = (("step time", found.time), ("peak memory", found.memory))
-    yield from table(
-        (
-            "interval of",
-            "runs",
-            "inside, of the runs",
-            "inside, mean over suites",
-            "upper over lower",
-        ),
-        (
-            (name, f"{c.runs:,}", percent(c.of_runs), percent(c.of_suites), f"{c.factor:.2f}")
-            for name, c in rows
-            if c is not None
-        ),
-    )
+    other = left_out_coverage(result.predictions)
+    body = []
+    for name, ours in (("step time", found.time), ("peak memory", found.memory)):
+        theirs = other[name]
+        if ours is not None and theirs is not None:
+            shares = (ours.of_runs, ours.of_suites, theirs.of_runs, theirs.of_suites)
+            body.append((name, f"{ours.runs:,}", *map(percent, shares), f"{ours.factor:.2f}"))
+    head = ("interval of", "runs", "inside", "mean over suites", "inside, suite left out",
+            "mean over suites, left out", "upper over lower")  # fmt: skip
+    yield from table(head, body)
 
 
 def sweeps(result: Validation) -> Iterator[str]:

@@ -18,7 +18,7 @@ import dataclasses
 import re
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -178,11 +178,12 @@ def cases_of(path: str) -> list[Case]:
     return found
 
 
-def unseen(cases: Sequence[Case]) -> list[tuple[Case, Prediction, str]]:
-    """Predict every suite with constants that were fitted to the others alone."""
+def unseen(cases: Sequence[Case], only: Collection[str] = ()) -> list[tuple[Case, Prediction, str]]:
+    """Predict every suite, or some, with constants that were fitted to the others alone."""
     suites: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
-        suites[case.run.suite].append(case)
+        if not only or case.run.suite in only:
+            suites[case.run.suite].append(case)
     rows = []
     for suite, own in suites.items():
         others = [case for case in cases if case.run.suite != suite]

@@ -67,6 +67,17 @@ def main() -> None:
     show_regret(shipped, left_out)
 
 
+def left_out_coverage(shipped: Sequence[Prediction]) -> dict[str, Coverage | None]:
+    """Return coverage by quantity, each suite left out of constants and intervals alike."""
+    predictions = tuple(map(as_unseen, shipped))
+    nowhere = Source(runs="", digest="", date="")
+    known = {suite: without(predictions, suite, nowhere) for suite in suite_names(predictions)}
+    return {
+        "step time": inside_left_out(predictions, known, inside_time).score(),
+        "peak memory": inside_left_out(predictions, known, inside_memory).score(),
+    }
+
+
 def as_unseen(prediction: Prediction) -> Prediction:
     """Return a prediction with the step that constants fitted to the other suites give."""
     unseen_s = unseen_times().get(prediction.run.id)

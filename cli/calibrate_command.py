@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from plan3d import hardware_profiles
 from plan3d.cli import calibration, files, options
 from plan3d.simulator.errors import InputError
 
@@ -75,6 +76,10 @@ def run(
     if device is not None and device not in DEVICES:
         raise InputError(f"no device {device!r}; there are: {', '.join(DEVICES)}")
     name = Path(out) if out else Path("calibration") if measuring else None
+    if name is not None and not name.name:
+        raise InputError(f"--out {out}: not a name; NAME.toml and the figures are called after it")
+    if hardware is not None:
+        hardware_profiles.load(hardware)
     if name is not None:
         files.check(name.with_name(f"{name.name}.toml"))
     laws = tuple(word for word in only.split(",") if word)
@@ -85,9 +90,10 @@ def run(
         from plan3d.cli import measuring as measurements  # noqa: PLC0415  # all models: 0.1 s
 
         asked = measurements.Measuring(
-            device=device or "cuda", budget_s=budget or BUDGET_S, seed=seed or 0, laws=laws
-        )
-        if not measurements.measured(asked, name):
+            device=device or "cuda", budget_s=budget or BUDGET_S, seed=seed or 0, laws=laws,
+            hardware=hardware,
+        )  # fmt: skip
+        if not measurements.measured(asked, name, json=json):
             return
         points = [measurements.points_file(name)]
     choice = calibration.Choice(gpu=gpu, site=site, hardware=hardware)

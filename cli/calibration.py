@@ -48,6 +48,9 @@ def of_points(
         _write(found, name, base, about)
     if found.refusals:
         say("plan3d: no profile: " + "; ".join(found.refusals), error=True)
+        older = None if name is None else name.with_name(f"{name.name}.toml")
+        if older is not None and older.exists():
+            say(f"plan3d: {older} is of an earlier fit", error=True)
         left = ",".join(group for group in found.fits if group not in _refused(found))
         if left:
             say(f"plan3d: what is within bounds can be had with --only {left}", error=True)
@@ -70,7 +73,8 @@ def of_runs(path: Path, name: Path | None, *, json: bool) -> None:
         show(calibration_report.site_report(fit, skipped))
     if name is not None:
         origin = f"plan3d calibrate --runs: {fit.runs} runs of this site, {', '.join(fit.scalars)}"
-        text = changes_toml(cases[0].cluster, fit.cluster, _parts(cases[0]), origin)
+        timed = next(case for case in cases if case.measured_s)
+        text = changes_toml(timed.cluster, fit.cluster, _parts(timed), origin)
         files.write(name.with_name(f"{name.name}.toml"), text)
 
 

@@ -23,6 +23,7 @@ def report(found: Calibration, about: Mapping[str, str]) -> Report:
         ),
         tables=tuple(t for t in (_errors(found), _constants(found), *_extra(found)) if t.rows),
         grounds=(
+            *(f"not fitted: {text}" for text in found.thin),
             "errors are of points held out: five times, a random half each; beside them those of "
             "one constant efficiency in the law's place",
         ),
@@ -134,6 +135,7 @@ def as_object(found: Calibration, about: Mapping[str, str]) -> dict[str, Any]:
             for fit in fits
         ],
         "refused": list(found.refusals),
+        "too_few": list(found.thin),
     }
 
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from plan3d import hardware_profiles
+from plan3d.cli import as_json
 from plan3d.cli.console import say
 from plan3d.hardware_profiles.fit import GROUPS
 from plan3d.hardware_profiles.measure import Progress, measure, open_device, shapes
@@ -25,6 +27,8 @@ class Measuring:
     seed: int = 0
     laws: Sequence[str] = ()
     """Only shapes that one of these laws is fitted to; all if empty."""
+    hardware: str | None = None
+    """The cluster that all else is from; None is the GPU's usual one, if it has one."""
 
 
 def points_file(name: Path) -> Path:
@@ -32,7 +36,7 @@ def points_file(name: Path) -> Path:
     return name.with_name(f"{name.name}.points.csv")
 
 
-def measured(asked: Measuring, name: Path) -> bool:
+def measured(asked: Measuring, name: Path, *, json: bool) -> bool:
     """Measure into the points file of `name`; return whether this process is to go on with it.
 
     Under torchrun only the first process is. A processor's points are no GPU's profile.
@@ -44,6 +48,8 @@ def measured(asked: Measuring, name: Path) -> bool:
     small = asked.device == "cpu"
     zoo = [models.load(known).model for known in models.names()]
     with open_device(asked.device) as device:
+        if not small and asked.hardware is None:  # before minutes are spent on measuring
+            hardware_profiles.usual_cluster(device.about.get("profile") or device.name)
         if device.rank == 0 and (crowd := device.crowded()):
             say(f"plan3d: {crowd}; its points are marked and not fitted to", error=True)
         wanted = shapes(
@@ -60,7 +66,7 @@ def measured(asked: Measuring, name: Path) -> bool:
             )
         rank = device.rank
     if rank == 0 and small:
-        _say_small(found, path)
+        _say_small(found, path, json=json)
     return rank == 0 and not small
 
 
@@ -70,10 +76,14 @@ def _is_of(shape: Shape, laws: Sequence[str]) -> bool:
     return any(law.owns(point) for name in laws for law in GROUPS[name].laws([point]))
 
 
-def _say_small(found: PointsFile, path: Path) -> None:
+def _say_small(found: PointsFile, path: Path, *, json: bool) -> None:
     """Say what a trial on a processor measured."""
     kinds = Counter(point.shape.kind for point in found.points if point.measured)
     others = Counter(point.status for point in found.points if point.status != OK)
+    if json:
+        said = {"about": found.about, "file": str(path), "measured": kinds, "others": others}
+        say(as_json.dumps(said))
+        return
     say(f"{path}: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()))
     if others:
         say("not measured: " + ", ".join(f"{n} {status}" for status, n in others.items()))

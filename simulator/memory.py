@@ -206,7 +206,11 @@ def _stage(
     kept = np.where(full, share * blocks.input_bytes + (1 - share) * kept, kept)
     parallel = table.dp * table.cp > 1
     logits = logits_bytes if place.last else np.zeros(len(table))
-    working = blocks.working_bytes + np.where(full, blocks.whole_bytes, 0.0)
+    again = np.where(full, blocks.whole_bytes, 0.0)
+    again = again + np.where(
+        table.recompute == Recompute.SELECTIVE, blocks.whole_bytes - blocks.selective_bytes, 0.0
+    )
+    working = blocks.working_bytes + again
     # Blocks work backward after the logits are gone: the peak is where there is more of the two.
     in_loss = logits >= working
     terms: dict[str, Floats] = {

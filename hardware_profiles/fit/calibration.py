@@ -1,7 +1,7 @@
 """All laws that points can determine, and whether their fits are good enough to be used."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from plan3d.hardware_profiles.fit.attention import KERNELS, Attention
@@ -56,10 +56,14 @@ class Calibration:
     fits: Mapping[str, tuple[LawFit, ...]]
     """By group."""
     points: tuple[Point, ...]
+    thin: tuple[str, ...] = ()
+    """Laws that there are points for, but too few."""
 
     @property
     def refusals(self) -> tuple[str, ...]:
         """Why no profile should be made of this; empty if nothing speaks against it."""
+        if not any(_written(fit) for fits in self.fits.values() for fit in fits):
+            return ("none of these laws has a place in a profile",)
         return tuple(
             f"{fit.law}: median error {fit.held_out.median:.1%}, 90 % below "
             f"{fit.held_out.p90:.1%}; at most {GROUPS[name].median:.0%} and "
@@ -117,15 +121,40 @@ def calibrate(
         if name not in GROUPS:
             raise unknown("group of laws", name, GROUPS)
     fits: dict[str, tuple[LawFit, ...]] = {}
-    for name in only or GROUPS:
-        found = [fit_law(law, cluster, points) for law in GROUPS[name].laws(points)]
-        kept = tuple(fit for fit in found if fit is not None)
-        if kept:
-            fits[name] = kept
+    known, thin = cluster, []
+    distinct = list(dict.fromkeys(points))  # twice the same point says nothing twice
+    for name in (group for group in GROUPS if not only or group in only):
+        for law in GROUPS[name].laws(distinct):
+            fit = fit_law(law, known, distinct)
+            if fit is not None:
+                fits[name] = (*fits.get(name, ()), fit)
+                known = with_constants(known, fit)
+            elif own := sum(p.measured and law.owns(p) for p in distinct):
+                thin.append(f"{law.name}: {own} points are too few")
     if not fits:
         wanted = f" of {', '.join(only)}" if only else ""
         raise InputError(
             f"nothing to fit: {len(points)} points{wanted}, too few of each kind; a law needs six "
             f"for each of its constants"
         )
-    return Calibration(gpu=gpu, cluster=cluster, fits=fits, points=tuple(points))
+    return Calibration(
+        gpu=gpu, cluster=cluster, fits=fits, points=tuple(distinct), thin=tuple(thin)
+    )
+
+
+def with_constants(cluster: Cluster, fit: LawFit) -> Cluster:
+    """Return the cluster with a fit's constants: later laws build on earlier ones.
+
+    8-bit products have the overhead of 16-bit ones, and what crosses nodes starts inside one.
+    """
+    for constant in fit.constants:
+        part, _, path = constant.key.partition(".")
+        table, _, name = path.rpartition(".")
+        value = constant.value * constant.scale
+        if table == "gemm":
+            gemm = replace(cluster.gpu.gemm, **{name: value})
+            cluster = replace(cluster, gpu=replace(cluster.gpu, gemm=gemm))
+        elif part in ("gpu", "node", "network") and not table and name:
+            changed = replace(getattr(cluster, part), **{name: value})
+            cluster = replace(cluster, **{part: changed})
+    return cluster

@@ -33,6 +33,8 @@ class Fitted:
     value: float
     error: float
     """Standard error."""
+    scale: float = 1.0
+    """One unit in SI."""
 
     @property
     def text(self) -> str:

@@ -22,7 +22,7 @@ class MemoryBound:
 
     def owns(self, point: Point) -> bool:
         """Take one kernel that reads and writes device memory and hardly computes."""
-        fused = not point.note.startswith("not fused")
+        fused = "not fused" not in point.note
         return point.shape.kind in ("memory", "optimizer") and fused
 
     def constants(self, cluster: Cluster, points: Columns) -> list[Constant]:

@@ -107,7 +107,7 @@ def solve(
     variance = np.sum(found.fun**2) / free
     spread = np.sqrt(np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * variance)
     fitted = [
-        Fitted(key=c.key, unit=c.unit, value=float(v), error=float(e))
+        Fitted(key=c.key, unit=c.unit, value=float(v), error=float(e), scale=c.scale)
         for c, v, e in zip(constants, found.x, spread, strict=True)
     ]
     return found.x, fitted

@@ -7,12 +7,12 @@ stopped is taken up again from its file; a last line cut short by the stop is me
 import csv
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
 from plan3d.hardware_profiles.points import published
-from plan3d.hardware_profiles.points.point import KINDS, PASSING, STATUSES, Point, Shape
+from plan3d.hardware_profiles.points.point import KINDS, PASSING, STATUSES, Point, Shape, sized
 from plan3d.simulator.errors import InputError
 
 _SHAPE: Final = tuple(f.name for f in fields(Shape))
@@ -65,7 +65,8 @@ def read_points(path: Path) -> PointsFile:
     points = []
     for (number, _), row in zip(body[1:], csv.DictReader(line for _, line in body), strict=False):
         try:
-            points.append(_point(row) if own else published.point(row))
+            found = _point(row) if own else published.point(row)
+            points.append(found if found is None else replace(found, shape=sized(found.shape)))
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}, line {number}: {error}") from None
     return PointsFile(
@@ -95,11 +96,13 @@ def repair(path: Path) -> None:
 
 def _text(path: Path) -> str:
     try:
+        if path.is_dir():
+            raise InputError(f"{path} is a directory; give the name of a file")
         if not path.is_file():
             raise InputError(f"{path}: no such file")
         if path.stat().st_size > LARGEST_BYTES:
             raise InputError(f"{path}: larger than {LARGEST_BYTES:,} bytes, so not a points file")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8 text, so not a points file") from None
     except OSError as error:

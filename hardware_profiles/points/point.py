@@ -60,6 +60,31 @@ class Shape:
     """Time since the load began. [s]"""
 
 
+SIZES: Final = {
+    "gemm": ("m", "n", "k"), "sustained": ("m", "n", "k"), "contention": ("m", "n", "k"),
+    "attention": ("batch", "heads", "kv_heads", "seq", "head_dim"), "memory": ("size_bytes",),
+    "optimizer": ("n", "size_bytes"), "copy": ("size_bytes",), "floor": ("n",),
+    "collective": ("size_bytes", "ranks", "nodes"),
+}  # fmt: skip
+"""Sizes that a kind cannot be without."""
+
+
+def sized(shape: Shape) -> Shape:
+    """Return a shape whose sizes its kind can have.
+
+    Raises
+    ------
+    ValueError
+        If one of them is missing or impossible.
+    """
+    for name in SIZES[shape.kind]:
+        if getattr(shape, name) < 1:
+            raise ValueError(f"{name} is {getattr(shape, name)}, but {shape.kind} needs 1 or more")
+    if not 1 <= shape.nodes <= shape.ranks:
+        raise ValueError(f"{shape.ranks} ranks on {shape.nodes} nodes: a node has one at least")
+    return shape
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One shape, measured."""

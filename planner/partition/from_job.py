@@ -125,7 +125,10 @@ def _layer(
         "state_bytes": _held_bytes(kind, table, params, micro_batches),
         "kept_bytes": over
         * np.concatenate([kept.whole_bytes, kept.selective_bytes, kept.input_bytes]),
-        "working_bytes": over * np.concatenate([work, work, work + kept.whole_bytes]),
+        "working_bytes": over
+        * np.concatenate(
+            [work, work + kept.whole_bytes - kept.selective_bytes, work + kept.whole_bytes]
+        ),
         "host_bytes": np.zeros(len(OPTIONS)),
     }
 

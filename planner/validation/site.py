@@ -2,9 +2,9 @@
 
 A site's clocks, cooling and network differ from those that a profile was fitted on. One scalar
 slows all kernels of a GPU, one the network between nodes, one the fabric inside them. A scalar is
-taken only if runs that a fit did not see are predicted better with it than without (grouped
-cross-validation; M. Stone, "Cross-Validatory Choice", JRSS B 36(2), 1974), and there are at least
-three runs for each.
+taken only if it differs from 1 by two standard errors, runs that a fit did not see are predicted
+better with it than without (cross-validation; M. Stone, "Cross-Validatory Choice", JRSS B 36(2),
+1974), and there are at least four runs for each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,9 @@ from plan3d.simulator.estimate import estimate_table
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.numeric import Bools, Floats
 
-RUNS_PER_SCALAR: Final = 3
+RUNS_PER_SCALAR: Final = 4
+CLEAR: Final = 2.0
+"""Standard errors by which a scalar must differ from 1. [1]"""
 WORTH: Final = 0.05
 """Least relative gain on unseen runs for which a scalar is taken. [1]"""
 VAGUEST: Final = 0.2
@@ -56,6 +58,7 @@ def _slower_network(cluster: Cluster, factor: float) -> Cluster:
         network,
         efficiency=min(network.efficiency / factor, 1.0),
         p2p_efficiency=min(network.p2p_efficiency / factor, 1.0),
+        p2p_latency_s=network.p2p_latency_s * factor,
         tree_latency_s=network.tree_latency_s * factor,
         ring_latency_s=network.ring_latency_s * factor,
     )
@@ -63,7 +66,7 @@ def _slower_network(cluster: Cluster, factor: float) -> Cluster:
 
 
 def _slower_fabric(cluster: Cluster, factor: float) -> Cluster:
-    """Return the cluster with large collectives inside a node taking `factor` as long."""
+    """Return the cluster with large messages inside a node taking `factor` as long."""
     node = cluster.node
     changed = replace(
         node,
@@ -71,6 +74,7 @@ def _slower_fabric(cluster: Cluster, factor: float) -> Cluster:
         all_gather_bytes_per_s=node.all_gather_bytes_per_s / factor,
         reduce_scatter_bytes_per_s=node.reduce_scatter_bytes_per_s / factor,
         all_to_all_bytes_per_s=node.all_to_all_bytes_per_s / factor,
+        p2p_bytes_per_s=node.p2p_bytes_per_s / factor,
     )
     return replace(cluster, node=changed)
 
@@ -133,6 +137,12 @@ def fit_site(cases: Sequence[Case]) -> SiteFit:
             continue
         taken, unseen = (*taken, name), error
     values, errors = _solve(timed, taken, everyone)
+    while taken and (clear := np.abs(values - 1) / np.maximum(errors, 1e-9)).min() < CLEAR:
+        least = int(np.argmin(clear))  # with the others in place it may be no different from 1
+        left_out.append(f"{taken[least]}: {values[least]:.2g} +- {errors[least]:.2g} may be 1")
+        taken = taken[:least] + taken[least + 1 :]
+        unseen = _unseen(timed, taken) if taken else before
+        values, errors = _solve(timed, taken, everyone)
     found = dict(zip(taken, map(float, values), strict=True))
     return SiteFit(
         runs=len(timed),

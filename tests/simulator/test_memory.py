@@ -162,7 +162,12 @@ def by_going_through(model: ModelSpec, layout: Layout) -> tuple[float, int]:
             each = layout.micro_batch * WORK.seq * model.hidden
             used += 4 * each / (layout.tp if layout.sp else 1)
         logits = layout.micro_batch * WORK.seq * (model.vocab / layout.tp) * 4 * (i == p - 1)
-        working = act.whole_bytes[0] if layout.recompute == Recompute.FULL else 0.0
+        # What a block has computed again is there while it works backward.
+        working = {
+            Recompute.NONE: 0.0,
+            Recompute.SELECTIVE: act.whole_bytes[0] - act.selective_bytes[0],
+            Recompute.FULL: act.whole_bytes[0],
+        }[layout.recompute]
         whole = 2 * 2 * layout.micro_batch * WORK.seq * model.hidden if layout.sp else 0
         # Unfused attention: gradients of softmax and scores, 2 bytes each.
         scores = layout.micro_batch * model.heads / layout.tp * WORK.seq**2

@@ -23,10 +23,12 @@ from plan3d.simulator.errors import InputError, unknown
 from plan3d.simulator.model import ModelSpec
 
 TURNS: Final = {
-    "gemm": 4, "other gemm": 1, "attention": 3, "memory": 2, "optimizer": 1, "copy": 1, "floor": 1,
-    "collective": 2, "contention": 1,
+    "gemm": 4, "other gemm": 1, "attention": 3, "other attention": 1, "memory": 2,
+    "optimizer": 1, "copy": 1, "floor": 1, "collective": 2, "contention": 1,
 }  # fmt: skip
 """Shapes that each kind has in one turn: by its share of a training step."""
+TRAINED: Final = ("flash", "cudnn")
+"""Kernels that training runs, with a causal mask: what a profile has constants for."""
 BEFORE_LOAD: Final = 48
 """The sustained load, half a minute on its own, comes after so many shapes: three turns."""
 USABLE: Final = 0.85
@@ -95,16 +97,24 @@ def _streams(
         farthest_first(products(models, dtype, seq, extent), most_gemms) for dtype in dtypes
     ]
     half = next((dtype for dtype in dtypes if WIDTH[dtype] == 2), "fp16")
-    kernels = [
-        farthest_first(attentions(models, kernel, half, extent), most_attentions)
+    kernels = {
+        kernel: farthest_first(attentions(models, kernel, half, extent), most_attentions)
         for kernel in KERNELS[device]
+    }
+    trained = [
+        [shape for shape in found if shape.causal]
+        for kernel, found in kernels.items()
+        if kernel in TRAINED
     ]
+    fitted = {shape for found in trained for shape in found}
+    others_too = [[s for s in found if s not in fitted] for found in kernels.values()]
     ranks, nodes = world
     messages = collectives(half, ranks, nodes, extent)
     return {
         "gemm": first,
         "other gemm": list(_alternate(others)),
-        "attention": list(_alternate(kernels)),
+        "attention": list(_alternate(trained)),
+        "other attention": list(_alternate(others_too)),
         "memory": farthest_first(memory_bound(models, half, extent), most_memory),
         "optimizer": optimizers(extent),
         "copy": copies(device, extent),

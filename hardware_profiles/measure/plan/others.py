@@ -86,9 +86,10 @@ def collectives(dtype: str, ranks: int, nodes: int, extent: Extent) -> list[Shap
     ]  # fmt: skip
     inside = [1] if local > 1 and local % 2 == 0 else []
     across = [2] if nodes > 1 and nodes % 2 == 0 else []
+    between = [2 * size for size in extent.message_bytes]  # a law of its own needs more points
     return found + [
         Shape(kind="collective", op="send_recv", dtype=dtype, size_bytes=size, ranks=2, nodes=n)
-        for size, n in itertools.product(extent.message_bytes, inside + across)
+        for size, n in itertools.product((*extent.message_bytes, *between), inside + across)
     ]
 
 

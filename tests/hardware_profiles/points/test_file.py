@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,8 +94,15 @@ def test_what_is_no_points_file(tmp_path: Path, content: bytes, what: str) -> No
         read_points(path)
     with pytest.raises(InputError, match="no such file"):
         read_points(tmp_path / "none.csv")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="is a directory"):
         read_points(tmp_path)
+
+
+@pytest.mark.parametrize("size", ["m", "n", "k"])
+def test_a_size_of_nothing_is_named(tmp_path: Path, size: str) -> None:
+    path = written(tmp_path / "p.csv", replace(POINTS[0], shape=replace(GEMM, **{size: 0})))
+    with pytest.raises(InputError, match=f"line 4: {size} is 0, but gemm needs 1 or more"):
+        read_points(path)
 
 
 def test_a_throttled_point_is_measured_again(tmp_path: Path) -> None:

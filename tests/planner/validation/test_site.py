@@ -39,11 +39,11 @@ def cases(suite: str) -> list[Case]:
     return [case for case in found if case.measured_s and case.cluster_name == first]
 
 
-def as_if(found: Sequence[Case], noise: float = 0.0, **scalars: float) -> list[Case]:
+def as_if(found: Sequence[Case], noise: float = 0.0, seed: int = 0, **scalars: float) -> list[Case]:
     """Return cases whose measured times are those of a site with some scalars."""
     moved = [replace(c, cluster=apply(c.cluster, scalars)) for c in found]
     by_id = {p.run.id: p.predicted_s for p in predict(moved, estimate_table)}
-    wobble = np.exp(noise * np.random.default_rng(0).standard_normal(len(found)))
+    wobble = np.exp(noise * np.random.default_rng(seed).standard_normal(len(found)))
     return [
         replace(c, measured_s=by_id[c.run.id] * float(w))
         for c, w in zip(found, wobble, strict=True)
@@ -67,11 +67,15 @@ def test_a_slow_network_is_told_from_slow_gpus() -> None:
 
 
 def test_a_site_like_the_profile_needs_no_scalar() -> None:
-    fit = fit_site(as_if(cases("mlm21")[:12], noise=0.03))
-    assert fit.scalars == {}
-    assert len(fit.left_out) == len(SCALARS)
-    assert fit.before == fit.after
-    assert fit.cluster == cases("mlm21")[0].cluster
+    """Noise of 10 % is no site: at two standard errors at most one seed in a few may mislead."""
+    runs = cases("mlm21")[:8]
+    fits = [fit_site(as_if(runs, noise=0.1, seed=seed)) for seed in range(5)]
+    quiet = [fit for fit in fits if not fit.scalars]
+    assert len(quiet) >= 4
+    for fit in quiet:
+        assert len(fit.left_out) >= len(SCALARS)
+        assert fit.before == fit.after
+        assert fit.cluster == runs[0].cluster
 
 
 def test_never_more_scalars_than_runs_bear() -> None:
@@ -79,7 +83,7 @@ def test_never_more_scalars_than_runs_bear() -> None:
     fit = fit_site(five)
     assert list(fit.scalars) == ["kernels"]
     assert "network: 5 runs are too few for 2 scalars" in fit.left_out
-    with pytest.raises(InputError, match="2 runs with a time; 3 are needed"):
+    with pytest.raises(InputError, match="2 runs with a time; 4 are needed"):
         fit_site(five[:2])
 
 
