@@ -1,0 +1,195 @@
+"""How many real trials each searcher needs: docs/searchers.md and docs/searchers.png.
+
+Run as ``python benchmarks/bench_searchers.py``. The black box is a recorded sweep: the layouts that
+a source measured are the space, their measured times the answers. Some minutes.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from math import inf, isinf
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from searchers_figure import figure
+
+import plan3d
+from plan3d.cli.validate_command import Shipped
+from plan3d.planner.constraints import parse_fix
+from plan3d.planner.searchers.annealing import annealing
+from plan3d.planner.searchers.bayesian import Bayesian
+from plan3d.planner.searchers.boxes import closed_form, fastest, recorded
+from plan3d.planner.searchers.evolution import evolution
+from plan3d.planner.searchers.grid import Grid, grid_from, grid_of
+from plan3d.planner.searchers.policy import policy
+from plan3d.planner.searchers.protocols import Searcher, Trial
+from plan3d.planner.searchers.random_search import random_search
+from plan3d.planner.searchers.residual import Residual
+from plan3d.planner.validation import Prediction, published_runs, validate
+from plan3d.simulator.layout import LayoutTable
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+TEXT = HERE / "searchers_text.md"
+SUITES = ("aa-layouts", "ultra", "vtrain-multi", "bloom")
+SEEDS = range(20)
+TRIALS = 25
+WARM = 5
+FEWEST = 5
+"""Different layouts that make a sweep."""
+REFERENCE = {
+    "llama-3-8b, 16 GPUs": ("llama-3-8b", 16, ("zero=1", "recompute=selective")),
+    "gpt175b, 64 GPUs": ("gpt175b", 64, ("zero=1", "recompute=full")),
+    "llama-3-70b, 64 GPUs": ("llama-3-70b", 64, ("zero=1", "recompute=selective")),
+}
+EVALUATIONS = 100
+
+
+class Sweep(NamedTuple):
+    """The layouts that a source tried of one job."""
+
+    suite: str
+    grid: Grid
+    trials: tuple[Trial, ...]
+
+
+def sweeps() -> Iterator[Sweep]:
+    """Yield the recorded sweeps with at least `FEWEST` different layouts that ran."""
+    groups: dict[tuple[object, ...], list[Prediction]] = defaultdict(list)
+    for p in validate(published_runs(), Shipped()).predictions:
+        run = p.run
+        if run.suite in SUITES and (p.measured_s is not None or run.oom):
+            question = (run.source, run.model, run.gpus, run.seq, run.global_batch)
+            groups[question].append(p)
+    for group in groups.values():
+        kept = fastest(trial_of(p) for p in group)
+        if sum(t.ok for t in kept.values()) < FEWEST:
+            continue
+        # Predicted as the runs of a layout are at their best, whichever of them was the fastest.
+        said = [[p for p in group if p.layout == layout] for layout in kept]
+        rows = [min(of_layout, key=lambda p: p.predicted_s) for of_layout in said]
+        grid = grid_from(
+            LayoutTable.of(kept),
+            predicted_s=np.array([p.predicted_s for p in rows]),
+            filled=np.array([p.estimate.memory_bytes / p.estimate.capacity_bytes for p in rows]),
+        )
+        yield Sweep(group[0].run.suite, grid, tuple(kept.values()))
+
+
+def trial_of(p: Prediction) -> Trial:
+    """Return what a source says became of a layout."""
+    if p.measured_s is None:
+        return Trial(layout=p.layout, over_bytes=inf)
+    return Trial(layout=p.layout, time_s=p.measured_s)
+
+
+def searchers(grid: Grid, *, informed: bool = True) -> dict[str, Searcher]:
+    """Return the searchers by name; the informed ones know what the closed form says."""
+    plain: dict[str, Searcher] = {
+        "random": random_search,
+        "annealing": annealing,
+        "evolution": evolution,
+        "policy": policy,
+        "bayesian": Bayesian(),
+    }
+    if not informed:
+        return plain
+    warm = tuple(grid.table.row(int(i)) for i in grid.foreseen(WARM))
+    return plain | {"bayesian, warm": Bayesian(warm=warm), "residual": Residual()}
+
+
+def curves(sweep: Sweep) -> dict[str, list[list[float]]]:
+    """Return regret after each trial, by searcher and seed; the last holds to the end."""
+    best = min(t.time_s for t in sweep.trials if t.ok)
+    found: dict[str, list[list[float]]] = {}
+    for name, searcher in searchers(sweep.grid).items():
+        found[name] = []
+        for seed in SEEDS:
+            history = searcher(sweep.grid, recorded(sweep.trials), budget=TRIALS, seed=seed)
+            regret = [s / best - 1 for s in history.best_so_far_s()]
+            found[name].append(regret + regret[-1:] * (TRIALS - len(regret)))
+    return found
+
+
+def shares(question: tuple[str, int, tuple[str, ...]]) -> tuple[int, dict[str, tuple[int, int]]]:
+    """Return the layouts, and how many seeds found the optimum, and 2 % of it."""
+    model, gpus, fixes = question
+    job = plan3d.job(model, gpus)
+    grid = grid_of(job, constraints=tuple(parse_fix(text) for text in fixes))
+    assert grid.predicted_s is not None
+    assert grid.filled is not None
+    best = float(grid.predicted_s[grid.filled <= 1].min())
+    found = {}
+    for name, searcher in searchers(grid, informed=False).items():
+        times = [
+            h.best.time_s if h.best else inf
+            for h in (searcher(grid, closed_form(job), budget=EVALUATIONS, seed=s) for s in SEEDS)
+        ]
+        near = [sum(t <= best * (1 + part) for t in times) for part in (1e-9, 0.02)]
+        found[name] = (near[0], near[1])
+    return len(grid), found
+
+
+def needed(regrets: Iterable[Sequence[float]], within: float) -> str:
+    """Return the median of the trials until regret is within a bound."""
+    first = [next((i for i, r in enumerate(c, 1) if r <= within), inf) for c in regrets]
+    middle = float(np.sort(first)[len(first) // 2])
+    return f"> {TRIALS}" if isinf(middle) else f"{middle:.0f}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def trials_table(
+    all_sweeps: Sequence[Sweep], found: Sequence[Mapping[str, list[list[float]]]]
+) -> str:
+    """Return the medians by suite, and over all sweeps."""
+    counts = {s: sum(x.suite == s for x in all_sweeps) for s in SUITES}
+    head = ["searcher", *(f"{s} ({n})" for s, n in counts.items() if n), "all", "all, sweeps ≤ 5"]
+    rows = []
+    for name in found[0]:
+        pooled = {s: [c for x, f in zip(all_sweeps, found, strict=True) if x.suite == s
+                      for c in f[name]] for s in counts if counts[s]}  # fmt: skip
+        pooled["all"] = [c for f in found for c in f[name]]
+        few = sum(needed(f[name], 0.02) in map(str, range(1, 6)) for f in found)
+        cells = [f"{needed(c, 0.02)} ({needed(c, 0.05)})" for c in pooled.values()]
+        rows.append([name, *cells, f"{few} of {len(found)}"])
+    return table(head, rows)
+
+
+def main() -> None:
+    """Write the page and its figure."""
+    all_sweeps = list(sweeps())
+    with ProcessPoolExecutor(2) as pool:
+        references = pool.map(shares, REFERENCE.values())
+        found = list(pool.map(curves, all_sweeps))
+        solved = dict(zip(REFERENCE, references, strict=True))
+    rows = [
+        [name, *(f"{s[name][0]} ({s[name][1]})" for _, s in solved.values())]
+        for name in next(iter(solved.values()))[1]
+    ]
+    parts = {
+        "trials": trials_table(all_sweeps, found),
+        "reference": table(["searcher", *(f"{k}: {n:,}" for k, (n, _) in solved.items())], rows),
+        "sweeps": str(len(all_sweeps)),
+        "layouts": f"{min(len(s.grid) for s in all_sweeps)} to "
+        f"{max(len(s.grid) for s in all_sweeps)}",
+        "seeds": str(len(SEEDS)),
+        "most": str(TRIALS),
+        "warm": str(WARM),
+        "evaluations": str(EVALUATIONS),
+    }
+    text = TEXT.read_text(encoding="utf-8")
+    for name, value in parts.items():
+        text = text.replace(f"{{{{{name}}}}}", value)
+    (DOCS / "searchers.md").write_text(text, encoding="utf-8")
+    figure(found, TRIALS).savefig(DOCS / "searchers.png")
+    print(parts["trials"], parts["reference"], sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()
