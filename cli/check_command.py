@@ -1,8 +1,6 @@
 """plan3d check: whole training steps, predicted and measured on this machine."""
 
-import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +11,7 @@ from plan3d.cli import as_json, files, options
 from plan3d.cli.check_report import report
 from plan3d.cli.console import say
 from plan3d.cli.inputs import cluster_named
+from plan3d.cli.progress import bar
 from plan3d.cli.render import show
 from plan3d.hardware_profiles.whole_step import devices, grid
 from plan3d.hardware_profiles.whole_step.compare import Comparison, Pair, predict
@@ -105,13 +104,9 @@ def _own(name: str) -> Cluster:
 
 def _pairs(cases: Sequence[grid.Case], device: str, cluster: Cluster) -> Iterator[Pair]:
     """Measure one configuration after the other, saying on a terminal which."""
-    from rich.console import Console  # noqa: PLC0415  # 0.1 s that --help need not pay
-    from rich.progress import Progress  # noqa: PLC0415
-
     from plan3d.hardware_profiles.whole_step.training import measure  # noqa: PLC0415  # torch: 2 s
 
-    quiet = not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
+    with bar() as progress:
         task = progress.add_task("", total=len(cases))
         for case in cases:
             progress.update(task, description=str(case))

@@ -1,7 +1,5 @@
 """Measuring this machine for `plan3d calibrate`, with a bar on a terminal."""
 
-import os
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +9,7 @@ from pathlib import Path
 from plan3d import hardware_profiles
 from plan3d.cli import as_json
 from plan3d.cli.console import say
+from plan3d.cli.progress import bar
 from plan3d.hardware_profiles.fit import GROUPS
 from plan3d.hardware_profiles.measure import Progress, measure, open_device, shapes
 from plan3d.hardware_profiles.points import OK, Point, PointsFile, Shape
@@ -93,15 +92,11 @@ def _say_small(found: PointsFile, path: Path, *, json: bool) -> None:
 @contextmanager
 def _bar(*, quiet: bool) -> Iterator[Progress]:
     """Draw a bar on stderr, if that is a terminal."""
-    from rich.console import Console  # noqa: PLC0415  # 0.1 s that --help need not pay
-    from rich.progress import Progress as Bar  # noqa: PLC0415
-
-    off = quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
-    with Bar(console=Console(stderr=True), transient=True, disable=off) as bar:
-        task = bar.add_task("", total=None)
+    with bar(quiet=quiet) as drawn:
+        task = drawn.add_task("", total=None)
 
         def told(done: int, total: int, shape: Shape, elapsed_s: float) -> None:
             text = f"{shape.kind} {shape.op} {shape.direction}, {elapsed_s:.0f} s"
-            bar.update(task, completed=done, total=total, description=text)
+            drawn.update(task, completed=done, total=total, description=text)
 
         yield told

@@ -43,13 +43,6 @@ class Fitted:
         return f"{value:.4g}{' ' * bool(self.unit)}{self.unit}"
 
 
-def si(constants: Sequence[Constant], values: Floats) -> dict[str, float]:
-    """Return the values in SI, by the last part of the key."""
-    return {
-        c.key.rsplit(".", 1)[-1]: float(v) * c.scale for c, v in zip(constants, values, strict=True)
-    }
-
-
 def bounds(constants: Sequence[Constant]) -> tuple[Floats, Floats]:
     """Return the lowest and highest values. Shapes (constants,)."""
     return np.array([c.low for c in constants]), np.array([c.high for c in constants])

@@ -43,12 +43,9 @@ def open_device(kind: str = "cuda") -> "Iterator[Device]":
     InputError
         If there is no torch, no such device, or one that is too old.
     """
-    if kind not in ("cuda", "cpu"):
-        raise unknown("device", kind, ("cuda", "cpu"))
-    torch = _torch()
     local_rank = _environment("LOCAL_RANK", 0)
+    torch = usable_torch(kind, local_rank)
     if kind == "cuda":
-        _refuse(torch, local_rank)
         _started(lambda: torch.cuda.set_device(local_rank))
     ranks = _environment("WORLD_SIZE", 1)
     if ranks == 1:
@@ -78,6 +75,22 @@ def open_device(kind: str = "cuda") -> "Iterator[Device]":
         dist.destroy_process_group()
 
 
+def usable_torch(kind: str, index: int = 0) -> Any:
+    """Return torch, if it can run on a device: the GPU of this number, or the CPU.
+
+    Raises
+    ------
+    InputError
+        If there is no torch, no such device, or one that is too old.
+    """
+    if kind not in ("cuda", "cpu"):
+        raise unknown("device", kind, ("cuda", "cpu"))
+    torch = _torch()
+    if kind == "cuda":
+        _refuse(torch, index)
+    return torch
+
+
 def _torch() -> Any:
     try:
         return import_module("torch")
@@ -104,8 +117,8 @@ def _refuse(torch: Any, index: int) -> None:
     if not torch.cuda.is_available():
         built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without it"
         raise InputError(
-            f"no CUDA GPU: torch {torch.__version__}, {built}, sees none; --device cpu runs tiny "
-            f"sizes of every kind instead, which tests the harness but calibrates nothing"
+            f"no CUDA GPU: torch {torch.__version__}, {built}, sees none; --device cpu does "
+            f"what needs none: memory is checked, and the harness tried on tiny sizes"
         )
     if index >= torch.cuda.device_count():
         raise InputError(

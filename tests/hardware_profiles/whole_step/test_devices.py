@@ -15,10 +15,13 @@ def with_torch(
     """Stand in for a torch that sees one GPU, or none."""
     cuda = SimpleNamespace(
         is_available=lambda: capability is not None,
-        get_device_name=lambda: name,
-        get_device_capability=lambda: capability,
+        device_count=lambda: 1,
+        get_device_name=lambda *_: name,
+        get_device_capability=lambda *_: capability,
     )
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda, __version__="2.5"))
+    built = SimpleNamespace(cuda=None)
+    fake = SimpleNamespace(cuda=cuda, __version__="2.5", version=built)
+    monkeypatch.setitem(sys.modules, "torch", fake)
 
 
 def test_the_cluster_has_the_gpu_that_the_driver_names() -> None:
@@ -40,14 +43,14 @@ def test_without_torch_one_sentence_says_what_to_install(monkeypatch: pytest.Mon
 
 def test_without_a_gpu_the_cpu_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     with_torch(monkeypatch, None)
-    with pytest.raises(InputError, match="no CUDA device; --device cpu checks memory"):
+    with pytest.raises(InputError, match=r"no CUDA GPU: .*--device cpu does what needs none"):
         ready("cuda")
     assert ready("cpu") == "cpu"
 
 
 def test_old_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with_torch(monkeypatch, (6, 0), "Tesla P100")
-    with pytest.raises(InputError, match=r"Tesla P100 has compute capability 6\.0, but 7\.0"):
+    with pytest.raises(InputError, match=r"Tesla P100 has compute capability 6\.0; 7\.0 or later"):
         ready("cuda")
     with_torch(monkeypatch, (7, 0), "Tesla V100-SXM2-32GB")
     assert ready("cuda") == "Tesla V100-SXM2-32GB"
