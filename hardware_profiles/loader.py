@@ -10,7 +10,7 @@ from typing import Final
 
 from plan3d.hardware_profiles.build import build
 from plan3d.hardware_profiles.parts import HERE, KINDS, extend, part_names, read, shipped
-from plan3d.hardware_profiles.tree import Entry, Row, Tree, annotate, brief, merge, rows
+from plan3d.hardware_profiles.tree import DEEPEST, Entry, Row, Tree, annotate, brief, merge, rows
 from plan3d.simulator.errors import InputError, unknown
 from plan3d.simulator.hardware import Cluster
 
@@ -39,8 +39,8 @@ def load_path(path: str | Path) -> Cluster:
     """Return the cluster of a user's own file.
 
     The file is self-contained or refers to shipped parts: ``base = "dgx-h100"`` takes a whole
-    cluster, ``gpu = "h100-80g-sxm"`` a part, and a table ``[gpu]`` with a ``base`` a part with
-    changes.
+    cluster, ``base = "mine.toml"`` that of another file beside it, ``gpu = "h100-80g-sxm"`` a part,
+    and a table ``[gpu]`` with a ``base`` a part with changes.
 
     Raises
     ------
@@ -124,12 +124,19 @@ def _digest(cluster: Cluster) -> str:
     return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _user_tree(path: Path) -> Tree:
+def _user_tree(path: Path, depth: int = 0) -> Tree:
+    if depth > DEEPEST:
+        raise InputError(f"{path}: its base has a base, and so on, more than {DEEPEST} times")
     raw = read(path)
     name = path.stem if path.stem.isprintable() else ascii(path.stem)
     try:
         tree = annotate(raw, "given", f"{name}.toml")
-        return _resolve(merge({"name": Entry(name, "given", "")}, tree))
+        own = merge({"name": Entry(name, "given", "")}, tree)
+        base = own.get("base")
+        if isinstance(base, Entry) and str(base.value).endswith(".toml"):
+            del own["base"]
+            return _based(own, _user_tree(path.parent / str(base.value), depth + 1))
+        return _resolve(own)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -137,11 +144,14 @@ def _user_tree(path: Path) -> Tree:
 def _resolve(tree: Tree) -> Tree:
     """Return `tree` with the shipped cluster and parts that it refers to in their place."""
     own = dict(tree)
-    base: Tree = {}
-    if "base" in own:
-        base = _resolve(shipped("clusters", _name(own.pop("base"), "base")))
+    base = own.pop("base", None)
+    return _based(own, {} if base is None else _resolve(shipped("clusters", _name(base, "base"))))
+
+
+def _based(own: Tree, base: Tree) -> Tree:
+    """Return `own` over a resolved cluster, its parts resolved, too."""
     parts = {
-        field: _part(field, own.pop(field, None), base.get(field), tree.get("name"))
+        field: _part(field, own.pop(field, None), base.get(field), own.get("name"))
         for field in PARTS
     }
     return {**base, **own, **parts}

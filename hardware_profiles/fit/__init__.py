@@ -3,7 +3,7 @@
 from plan3d.hardware_profiles.fit.calibration import GROUPS, Calibration, calibrate, choose
 from plan3d.hardware_profiles.fit.constants import Fitted
 from plan3d.hardware_profiles.fit.law import LawFit
-from plan3d.hardware_profiles.fit.profile import changes_toml, profile_toml
+from plan3d.hardware_profiles.fit.profile import changes_toml, overlay_toml, profile_toml
 from plan3d.hardware_profiles.fit.rates import best_rates
 from plan3d.hardware_profiles.fit.robust import Errors
 
@@ -17,5 +17,6 @@ __all__ = [
     "calibrate",
     "changes_toml",
     "choose",
+    "overlay_toml",
     "profile_toml",
 ]

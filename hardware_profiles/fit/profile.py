@@ -1,7 +1,9 @@
 """A calibration as a profile: a TOML file for ``--hardware``, each value with what it is from."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from typing import Final
 
 from plan3d.hardware_profiles.build import key_of
 from plan3d.hardware_profiles.fit.attention import KERNELS
@@ -10,6 +12,9 @@ from plan3d.hardware_profiles.fit.constants import Fitted
 from plan3d.hardware_profiles.fit.law import LawFit
 from plan3d.hardware_profiles.points.point import PASSING
 from plan3d.simulator.hardware import Cluster
+
+PARTS: Final = ("gpu", "node", "network")
+"""The parts of a cluster."""
 
 
 def profile_toml(calibration: Calibration, base: str, about: Mapping[str, str]) -> str:
@@ -106,14 +111,38 @@ def changes_toml(base: Cluster, changed: Cluster, parts: Mapping[str, object], o
         What the other numbers are from, one line.
     """
     lines = [f"# {changed.name}: {origin}", f"gpus_per_node = {parts['gpus_per_node']}"]
-    for part in ("gpu", "node", "network"):
+    for part in PARTS:
         lines += ["", f"[{part}]", f'base = "{parts[part]}"']
-        own = list(_differences(part, getattr(base, part), getattr(changed, part)))
-        for table in dict.fromkeys(table for table, _ in own):
-            lines += [] if table == part else ["", f"[{table}]"]
-            lines += ['mark = "measured"', f'source = "{origin}"']
-            lines += [line for name, line in own if name == table]
+        lines += _changed(part, base, changed, origin)
     return "\n".join(lines) + "\n"
+
+
+def overlay_toml(name: str, base: Cluster, changed: Cluster, origin: str) -> str:
+    """Return the profile of a cluster that differs from another in some numbers.
+
+    Parameters
+    ----------
+    name
+        Of the other: a shipped cluster, or a file, relative to where this profile will be.
+    base, changed, origin
+        As for `changes_toml`.
+    """
+    lines = [f"# {base.name}: {origin}", f"base = {json.dumps(name)}"]
+    for part in PARTS:
+        own = _changed(part, base, changed, origin)
+        lines += ["", f"[{part}]", *own] if own else []
+    return "\n".join(lines) + "\n"
+
+
+def _changed(part: str, base: Cluster, changed: Cluster, origin: str) -> list[str]:
+    """Return the lines of a part's numbers that differ, after the head of its own table."""
+    own = list(_differences(part, getattr(base, part), getattr(changed, part)))
+    lines = []
+    for table in dict.fromkeys(table for table, _ in own):
+        lines += [] if table == part else ["", f"[{table}]"]
+        lines += ['mark = "measured"', f'source = "{origin}"']
+        lines += [line for name, line in own if name == table]
+    return lines
 
 
 def _differences(table: str, base: object, changed: object) -> Iterator[tuple[str, str]]:

@@ -95,13 +95,19 @@ class Grid:
             self._near[row] = tuple(found)
         return self._near[row]
 
+    def find(self, layout: Layout) -> int | None:
+        """Return the row of a layout, if it is in the grid."""
+        same = np.ones(len(self), dtype=np.bool_)
+        for name in FIELDS:
+            same &= getattr(self.table, name) == float(getattr(layout, name))
+        return int(np.argmax(same)) if same.any() else None
+
     def rows_of(self, layouts: Iterable[Layout]) -> tuple[int, ...]:
         """Return the rows of layouts, each once; those that are not in the grid are refused."""
-        known = {layout: i for i, layout in enumerate(map(self.table.row, range(len(self))))}
-        wanted = tuple(dict.fromkeys(layouts))
-        if missing := [str(layout) for layout in wanted if layout not in known]:
+        found = {layout: self.find(layout) for layout in layouts}
+        if missing := [str(layout) for layout, row in found.items() if row is None]:
             raise InputError(f"not a layout of this space: {missing[0]}")
-        return tuple(known[layout] for layout in wanted)
+        return tuple(row for row in found.values() if row is not None)
 
     def foreseen(self, most: int) -> Ints:
         """Return the rows that the closed form says are fastest, those that fit first."""

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from plan3d.planner.searchers.grid import Grid
-from plan3d.planner.searchers.protocols import BlackBox, History, Trial
+from plan3d.planner.searchers.protocols import BlackBox, History, StopSearchError, Trial
 from plan3d.simulator.errors import InputError
 
 PATIENCE: Final = 30
@@ -29,12 +29,13 @@ class Ledger:
         self.budget, self.seed = int(budget), int(seed)
         self.tried: dict[int, Trial] = {}
         self._repeats = 0
+        self._stopped = ""
         self._spare = np.random.default_rng([self.seed, 1])
 
     @property
     def open(self) -> bool:
         """Whether another layout may be tried."""
-        return len(self.tried) < min(self.budget, len(self.grid))
+        return not self._stopped and len(self.tried) < min(self.budget, len(self.grid))
 
     def evaluate(self, row: int) -> Trial:
         """Return what becomes of a layout, from memory if it was tried before.
@@ -75,7 +76,8 @@ class Ledger:
             seed=self.seed,
             budget=self.budget,
             trials=tuple(self.tried.values()),
-            stopped="exhausted" if len(self.tried) == len(self.grid) else "budget",
+            stopped=self._stopped
+            or ("exhausted" if len(self.tried) == len(self.grid) else "budget"),
         )
 
     def _try(self, row: int) -> None:
@@ -84,6 +86,9 @@ class Ledger:
         layout = self.grid.table.row(row)
         try:
             trial = self.box(layout)
+        except StopSearchError as reason:
+            self._stopped = str(reason) or "stopped"
+            trial = Trial(layout=layout, message=self._stopped)
         except Exception as error:  # a black box is the user's: nothing it raises ends a search
             trial = Trial(layout=layout, message=f"{type(error).__name__}: {error}")
         if not trial.ok and not trial.out_of_memory and not trial.message:

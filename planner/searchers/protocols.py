@@ -33,8 +33,15 @@ class Trial:
         return self.over_bytes > 0
 
 
+class StopSearchError(Exception):
+    """A black box raises it to end the search: no further trial would tell anything."""
+
+
 class BlackBox(Protocol):
-    """Tries one layout, at a cost. What it raises counts as a failed trial."""
+    """Tries one layout, at a cost.
+
+    What it raises counts as a failed trial; a `StopSearchError` ends the search as well.
+    """
 
     def __call__(self, layout: Layout, /) -> Trial:
         """Return what became of the layout."""
@@ -50,7 +57,7 @@ class History:
     budget: int
     trials: tuple[Trial, ...]
     stopped: str
-    """Why: ``"budget"``, or ``"exhausted"``, all layouts tried."""
+    """Why: ``"budget"``, ``"exhausted"``, all layouts tried, or what a black box said."""
 
     @property
     def evaluations(self) -> int:

@@ -17,10 +17,12 @@ from typing import Final
 
 import numpy as np
 
+from plan3d.planner.searchers.boxes import fastest
 from plan3d.planner.searchers.grid import Grid
 from plan3d.planner.searchers.ledger import Ledger, check_whole
-from plan3d.planner.searchers.protocols import BlackBox, History
+from plan3d.planner.searchers.protocols import BlackBox, History, Trial
 from plan3d.simulator.errors import InputError
+from plan3d.simulator.layout import Layout
 from plan3d.simulator.numeric import Floats, Ints
 
 BIAS: Final = 0.2
@@ -45,6 +47,10 @@ class Residual:
 
     first: int = 1
     """Layouts that the closed form says are fastest, tried before anything is learnt. [1]"""
+    warm: tuple[Layout, ...] = ()
+    """Layouts to try in their place, such as the plans of a search."""
+    known: tuple[Trial, ...] = ()
+    """What earlier calls found; they count."""
 
     def __call__(self, grid: Grid, box: BlackBox, /, *, budget: int, seed: int) -> History:
         """Return the trials. Nothing is drawn at random but ties: seeds hardly differ."""
@@ -56,7 +62,9 @@ class Residual:
         log_s = np.log(np.where(known, grid.predicted_s, np.max(grid.predicted_s, where=known,
                                                                 initial=1.0)))  # fmt: skip
         rng = np.random.default_rng(seed)
-        for row in grid.foreseen(self.first).tolist():
+        rows = grid.rows_of([trial.layout for trial in self.known])
+        ledger.tried.update(zip(rows, fastest(self.known).values(), strict=True))
+        for row in grid.rows_of(self.warm) or grid.foreseen(self.first).tolist():
             if ledger.open:
                 ledger.evaluate(row)
         while ledger.open:
