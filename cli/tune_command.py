@@ -14,6 +14,9 @@ from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.planner.exports import flags
 from plan3d.planner.tuning import PATTERNS, Reader, Template, pattern_of
 
+TIMEOUT_S = 900.0
+"""Longest run of the user's command, unless said otherwise. [s]"""
+
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -59,11 +62,13 @@ def run(
         ),
     ] = 3,
     timeout: Annotated[
-        float,
+        float | None,
         typer.Option(
-            parser=options.duration, metavar="TIME", help="Longest run of the command, such as 15m."
+            parser=options.duration,
+            metavar="TIME",
+            help="Longest run of the command. [default: 15m]",
         ),
-    ] = 900.0,
+    ] = None,
     pattern: Annotated[
         str | None,
         typer.Option(
@@ -121,7 +126,7 @@ def run(
         constraints=(*map(parse_fix, fix or ()), *map(parse_limit, limit or ())),
         template=Template.read(launch, job, partial(flags, framework, job)),
         reader=reader,
-        timeout_s=timeout,
+        timeout_s=timeout or TIMEOUT_S,
         trials=trials,
         first=first,
         seed=seed,

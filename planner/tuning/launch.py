@@ -52,8 +52,9 @@ class Launcher:
         """
         try:
             group = int((self.folder / RUNNING).read_text(encoding="ascii"))
-            os.killpg(group, 0)
         except (OSError, ValueError):
+            return
+        if not _alive(group):
             return
         raise InputError(
             f"the job of an earlier, killed run is still running and would disturb the "
@@ -80,6 +81,16 @@ class Launcher:
                 _end(job)
                 (self.folder / RUNNING).unlink(missing_ok=True)
         return Outcome(code=job.returncode, timed_out=timed_out, wall_s=time.monotonic() - start_s)
+
+
+def _alive(group: int) -> bool:
+    """Return whether a process group has a process that is not merely waiting to be reaped."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, owner = stat.read_text("utf-8", "replace").rpartition(")")[2].split()[:3]
+            if int(owner) == group and state != "Z":
+                return True
+    return False
 
 
 def _end(job: "subprocess.Popen[bytes]") -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import plan3d
 from plan3d.planner.result import Job
 from plan3d.planner.tuning import PATTERNS, Reader, pattern_of
 from plan3d.simulator.errors import InputError
@@ -21,7 +22,9 @@ def test_megatron_prints_milliseconds(job: Job) -> None:
 
 def test_torchtitan_prints_tokens_per_second_and_gpu(job: Job) -> None:
     # 64 sequences of 8,192 tokens on 16 GPUs at 4,096 tokens/s each: 8 s, whatever the colours
-    line = "\x1b[31mstep: 10\x1b[0m  loss: 8.1  memory: 20GiB(25%)  \x1b[34mtps: 4,096\x1b[0m  mfu: 9"
+    line = (
+        "\x1b[31mstep: 10\x1b[0m  loss: 8.1  memory: 20GiB(25%)  \x1b[34mtps: 4,096\x1b[0m  mfu: 9"
+    )
     assert reader(job, "torchtitan").steps_s([line]) == (8.0,)
 
 
@@ -35,7 +38,13 @@ def test_nemo_prints_seconds(job: Job) -> None:
 
 
 def test_a_line_of_json_needs_no_pattern(job: Job) -> None:
-    lines = ['{"step_time_s": 1.5}', '{"step_time_ms": 250, "x": 1}', '{"loss": 1}', "{broken", "[]"]
+    lines = [
+        '{"step_time_s": 1.5}',
+        '{"step_time_ms": 250, "x": 1}',
+        '{"loss": 1}',
+        "{broken",
+        "[]",
+    ]
     assert Reader(job=job).steps_s(lines) == (1.5, 0.25)
 
 
@@ -61,8 +70,6 @@ def test_a_single_step_counts_even_so(job: Job) -> None:
 
 @given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=20), st.integers(0, 30))
 def test_the_step_time_is_between_the_steps(steps: list[float], warm_up: int) -> None:
-    import plan3d
-
     found = Reader(job=plan3d.job("llama-3-8b", 8), warm_up=warm_up).step_time_s(steps)
     assert min(steps) <= found <= max(steps)
 

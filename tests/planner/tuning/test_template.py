@@ -58,6 +58,6 @@ def test_a_file_that_cannot_be_executed_is_named(job: Job, tmp_path: object) -> 
     script = f"{tmp_path}/train.sh"
     with open(script, "w") as file:  # noqa: PTH123
         file.write("#!/bin/sh\n")
-    with pytest.raises(InputError, match="train.sh is not executable"):
+    with pytest.raises(InputError, match=r"train\.sh is not executable"):
         Template.read(f"{script} {{flags}}", job, flags)
     assert sys.executable in Template.read(f"{sys.executable} {{tp}}", job, flags).words
