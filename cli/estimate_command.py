@@ -25,7 +25,7 @@ EXAMPLES: Final = (
     ),
     (
         "Days and dollars of a trillion tokens at 2 USD per GPU hour",
-        "plan3d estimate --model llama-3-8b --gpus 64 --layout dp=64,zero=3 --tokens 1T --price 2",
+        "plan3d estimate --model llama-3-8b --gpus 64 --layout tp=2,zero=3 --tokens 1T --price 2",
     ),
 )
 

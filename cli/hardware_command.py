@@ -38,7 +38,9 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            help="The name of a profile, or a TOML file.", autocompletion=completion.clusters
+            metavar="NAME",
+            help="The name of a profile, or a TOML file.",
+            autocompletion=completion.clusters,
         ),
     ],
     json: options.Json = False,

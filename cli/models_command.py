@@ -39,7 +39,9 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            help="A name, a config.json, or h=12288,l=96,a=96.", autocompletion=completion.models
+            metavar="NAME",
+            help="A name, a config.json, or h=12288,l=96,a=96.",
+            autocompletion=completion.models,
         ),
     ],
     json: options.Json = False,
