@@ -1,15 +1,30 @@
 """plan3d calibrate: measure this machine, or fit someone else's measurements."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from plan3d import hardware_profiles
-from plan3d.cli import calibration, files, options
+from plan3d.cli import completion, files, options
 from plan3d.simulator.errors import InputError
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "Measure this machine's GPU for five minutes: mine.toml and figures",
+        "plan3d calibrate --budget 5m --out mine",
+    ),
+    (
+        "Fit points that were measured before, also of someone else's",
+        "plan3d calibrate --from mine.points.csv --out mine",
+    ),
+    ("A site's few scalars from its own training runs", "plan3d calibrate --runs runs.csv"),
+    (
+        "On a node: links between its GPUs, too",
+        "torchrun --nproc-per-node 8 -m plan3d.cli calibrate --out mine",
+    ),
+)
 
 DEVICES = ("cuda", "cpu")
 BUDGET_S = 300.0
@@ -35,7 +50,12 @@ def run(
         ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cuda, or cpu: a small trial. [default: cuda]")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="cuda, or cpu: a small trial. [default: cuda]",
+            autocompletion=completion.one_of(*DEVICES),
+        ),
     ] = None,
     budget: Annotated[
         float | None,
@@ -54,7 +74,9 @@ def run(
     hardware: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Cluster for all that is not fitted. [default: the GPU's]"
+            metavar="NAME",
+            help="Cluster for all that is not fitted. [default: the GPU's]",
+            autocompletion=completion.clusters,
         ),
     ] = None,
     seed: Annotated[
@@ -64,7 +86,9 @@ def run(
 ) -> None:
     """Measure this machine's kernels and links and fit a hardware profile to them.
 
-    With --from fit measured points, with --runs a site's scalars; neither needs a GPU.
+    The profile goes to --hardware of the other commands (docs/calibration.md). With --from fit
+    measured points, with --runs a site's scalars; neither needs a GPU. Where a fit is too far off
+    for a profile none is written, and the exit code is 1.
     """
     measuring = points is None and runs is None
     if points is not None and runs is not None:
@@ -82,6 +106,8 @@ def run(
         hardware_profiles.load(hardware)
     if name is not None:
         files.check(name.with_name(f"{name.name}.toml"))
+    from plan3d.cli import calibration  # noqa: PLC0415  # scipy: 0.2 s that --help need not pay
+
     laws = tuple(word for word in only.split(",") if word)
     if runs is not None:
         calibration.of_runs(runs, name, json=json)

@@ -9,7 +9,8 @@ import typer
 
 from plan3d import hardware_profiles
 from plan3d.cli import as_json, calibration_report, files
-from plan3d.cli.console import say
+from plan3d.cli.console import note, say
+from plan3d.cli.progress import doing
 from plan3d.cli.render import show
 from plan3d.cli.validate_command import Shipped
 from plan3d.hardware_profiles.fit import Calibration, calibrate, changes_toml, choose, profile_toml
@@ -39,7 +40,8 @@ def of_points(
     points, about = _read(paths)
     gpu, own = choose(points, choice.gpu, choice.site)
     base = choice.hardware or hardware_profiles.usual_cluster(gpu)
-    found = calibrate(own, gpu, hardware_profiles.load(base), laws)
+    with doing("fitting laws"):
+        found = calibrate(own, gpu, hardware_profiles.load(base), laws)
     if json:
         say(as_json.dumps(calibration_report.as_object(found, about)))
     else:
@@ -66,7 +68,8 @@ def of_runs(path: Path, name: Path | None, *, json: bool) -> None:
             cases.append(case_of(run, Shipped()))
         except SkipError as reason:
             skipped[str(reason)] = skipped.get(str(reason), 0) + 1
-    fit = fit_site(cases)
+    with doing("fitting scalars"):
+        fit = fit_site(cases)
     if json:
         say(as_json.dumps(calibration_report.site_as_object(fit, skipped)))
     else:
@@ -87,7 +90,7 @@ def _read(paths: Sequence[Path]) -> tuple[list[Point], dict[str, str]]:
         points += found.points
         about.update(found.about)
         if found.cut_short:
-            say(f"{path}: the last line was cut short and is left out", error=True)
+            note(f"{path}: the last line was cut short and is left out")
     return points, about
 
 

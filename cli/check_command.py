@@ -3,15 +3,15 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import as_json, files, options
+from plan3d.cli import as_json, completion, files, options
 from plan3d.cli.check_report import report
 from plan3d.cli.console import say
 from plan3d.cli.inputs import cluster_named
-from plan3d.cli.progress import bar
+from plan3d.cli.progress import doing
 from plan3d.cli.render import show
 from plan3d.hardware_profiles.whole_step import devices, grid
 from plan3d.hardware_profiles.whole_step.compare import Comparison, Pair, predict
@@ -23,6 +23,14 @@ FAILED = 1
 """Exit code of a check outside its tolerance."""
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    ("This machine's GPU", "plan3d check"),
+    ("Any machine, memory only", "plan3d check --device cpu"),
+    (
+        "A profile of your own, with a picture",
+        "plan3d check --hardware mine.toml --plot check.png --csv check.csv",
+    ),
+)
 
 
 def tolerance_of(value: str | float) -> float:
@@ -37,13 +45,19 @@ def tolerance_of(value: str | float) -> float:
 @command.command()
 def run(
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="cuda, or cpu: memory only.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="cuda, or cpu: memory only.",
+            autocompletion=completion.one_of(devices.CUDA, devices.CPU),
+        ),
     ] = devices.CUDA,
     hardware: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             help="Profile to predict with: a cluster or a TOML file. [default: the GPU's own]",
+            autocompletion=completion.clusters,
         ),
     ] = None,
     tolerance: Annotated[
@@ -56,18 +70,36 @@ def run(
         ),
     ] = 0.12,
     only: Annotated[
-        str | None, typer.Option(metavar="STYLE", help="gpt or llama. [default: both]")
+        str | None,
+        typer.Option(
+            metavar="STYLE",
+            help="gpt or llama. [default: both]",
+            autocompletion=completion.one_of(*grid.STYLES),
+        ),
     ] = None,
     json: options.Json = False,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write every configuration as CSV, too.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write every configuration as CSV, too.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw predicted against measured: .png, .svg or .pdf."),
+        typer.Option(
+            metavar="FILE",
+            help="Draw predicted against measured: .png, .svg or .pdf.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
 ) -> None:
-    """Predict whole training steps of small models, and measure them on this machine."""
+    """Predict whole training steps of small models, and measure them on this machine.
+
+    Needs torch. Says how far predictions and measurements are apart in step time and peak memory;
+    the exit code is 1 where they are further apart than the tolerance.
+    """
     files.check(csv, plot)
     if plot is not None and plot.suffix[1:] not in IMAGES:
         raise InputError(f"--plot {plot}: not a picture; its name ends in .png, .svg or .pdf")
@@ -106,12 +138,10 @@ def _pairs(cases: Sequence[grid.Case], device: str, cluster: Cluster) -> Iterato
     """Measure one configuration after the other, saying on a terminal which."""
     from plan3d.hardware_profiles.whole_step.training import measure  # noqa: PLC0415  # torch: 2 s
 
-    with bar() as progress:
-        task = progress.add_task("", total=len(cases))
-        for case in cases:
-            progress.update(task, description=str(case))
+    with doing("measuring steps") as told:
+        for done, case in enumerate(cases):
+            told(done, len(cases), str(case))
             yield Pair(case=case, predicted=predict(case, cluster), measured=measure(case, device))
-            progress.advance(task)
 
 
 def _write(result: Comparison, csv: Path | None, plot: Path | None) -> None:

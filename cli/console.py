@@ -1,7 +1,39 @@
-"""Where text leaves the program: data to stdout, messages to stderr."""
+"""Where text leaves the program: the answer to stdout, all else to stderr, as much as is wanted."""
 
 import os
 import sys
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How much is said beside the answer and errors."""
+
+    notes: bool = True
+    """What the user should know but did not ask for. Not with --quiet."""
+    details: bool = False
+    """What is being done, with which files, in what time. With --verbose."""
+    bars: bool = True
+    """Bars while something takes long. Not with --quiet, nor with --json."""
+
+
+_manner: ContextVar[Manner] = ContextVar("manner", default=Manner())  # noqa: B039  # frozen
+
+
+def start() -> None:
+    """Begin a command: nothing has been said about the manner yet."""
+    _manner.set(Manner())
+
+
+def behave(**changes: bool) -> None:
+    """Change the manner for the rest of the command."""
+    _manner.set(replace(_manner.get(), **changes))
+
+
+def manner() -> Manner:
+    """Return how much this command says beside its answer."""
+    return _manner.get()
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -22,6 +54,23 @@ def say(text: str, *, error: bool = False) -> None:
             sys.exit(0)
 
 
+def note(text: str) -> None:
+    """Say what the user should know beside the answer, unless --quiet."""
+    if manner().notes:
+        say(f"plan3d: {text}", error=True)
+
+
+def detail(text: str) -> None:
+    """Say what is being done, if --verbose."""
+    if manner().details:
+        say(f"plan3d: {text}", error=True)
+
+
 def draws() -> bool:
     """Return whether stdout is a terminal that draws tables."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def draws_bars() -> bool:
+    """Return whether stderr is a terminal that draws bars, and they are wanted."""
+    return manner().bars and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

@@ -1,6 +1,6 @@
 """plan3d estimate: time and memory of one layout."""
 
-from typing import Annotated
+from typing import Final
 
 import typer
 
@@ -13,15 +13,28 @@ from plan3d.planner import frameworks
 from plan3d.simulator.errors import NothingFeasibleError
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "Time, memory and cost of one layout",
+        "plan3d estimate --model gpt175b --gpus 1024 --layout tp=8,pp=8",
+    ),
+    (
+        "Full recomputation, interleaved stages, as JSON",
+        "plan3d estimate --model gpt175b --gpus 1024 --layout tp=8,pp=8,vpp=3,recompute=full "
+        "--json",
+    ),
+    (
+        "Days and dollars of a trillion tokens at 2 USD per GPU hour",
+        "plan3d estimate --model llama-3-8b --gpus 64 --layout tp=2,zero=3 --tokens 1T --price 2",
+    ),
+)
 
 
 @command.command()
 def run(
     model: options.Model,
     gpus: options.Gpus,
-    layout: Annotated[
-        str, typer.Option(help="tp=8,pp=8,...: dp, shard, sp and schedule follow if left out.")
-    ],
+    layout: options.LayoutText,
     hardware: options.Hardware = None,
     seq: options.Seq = None,
     global_batch: options.GlobalBatch = None,
@@ -35,7 +48,11 @@ def run(
     csv: options.Csv = None,
     markdown: options.Markdown = None,
 ) -> None:
-    """Predict time and memory of one layout."""
+    """Predict time and memory of one layout.
+
+    Also of one that does not fit: the answer then says what fills the memory, and the exit code is
+    3. A layout that cannot run is refused with every rule that it breaks.
+    """
     files.check(csv, markdown)
     asked = question(
         model=model,

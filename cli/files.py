@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from plan3d.cli.console import detail
 from plan3d.simulator.errors import InputError
 
 
@@ -52,3 +53,4 @@ def write(path: Path, content: str | bytes) -> None:
                 part.unlink()
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
+    detail(f"{path}: {len(data):,} bytes written")

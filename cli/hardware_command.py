@@ -1,11 +1,11 @@
 """plan3d hardware: which clusters there are, or one with every number and its source."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from plan3d import hardware_profiles
-from plan3d.cli import as_json, options
+from plan3d.cli import as_json, completion, options
 from plan3d.cli.console import say
 from plan3d.cli.inputs import cluster_named
 from plan3d.cli.render import show_table
@@ -14,6 +14,11 @@ from plan3d.cli.words import gib, hourly
 from plan3d.simulator.hardware import Cluster
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
+EXAMPLES: Final = (
+    ("All clusters", "plan3d hardware"),
+    ("One with every number and its source", "plan3d hardware show dgx-h100"),
+    ("The same for programs", "plan3d hardware show dgx-h100 --json"),
+)
 
 
 @command.callback()
@@ -30,7 +35,14 @@ def listed(context: typer.Context, json: options.Json = False) -> None:
 
 @command.command()
 def show(
-    name: Annotated[str, typer.Argument(help="The name of a profile, or a TOML file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="The name of a profile, or a TOML file.",
+            autocompletion=completion.clusters,
+        ),
+    ],
     json: options.Json = False,
 ) -> None:
     """Show one cluster: every number with its unit, its mark and its source."""

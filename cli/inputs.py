@@ -8,6 +8,7 @@ from pathlib import Path
 
 import plan3d
 from plan3d import hardware_profiles
+from plan3d.cli.console import detail
 from plan3d.cli.question import Question
 from plan3d.cli.words import hourly, short
 from plan3d.planner import frameworks, models
@@ -54,6 +55,9 @@ def question(
         optimizer=optimizer_named(optimizer or preset.optimizer),
     )
     cluster = priced(cluster_named(hardware or preset.hardware), price)
+    detail(f"model {preset.name}: {preset.source}")
+    detail(f"cluster {cluster.name}, digest {cluster.digest}: {hardware or 'the usual one'}")
+    detail(f"software {software.name}: of framework {framework}")
     return Question(
         job=Job(model=preset.model, work=work, cluster=cluster, software=software, gpus=gpus),
         tokens=tokens or preset.tokens,

@@ -9,12 +9,15 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
+from time import perf_counter
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
-from plan3d.cli.console import say
+from plan3d.cli.completion import Word
+from plan3d.cli.console import behave, detail, manner, say, start
+from plan3d.cli.manual import GENERAL, WIDEST, built, write_exit_codes
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -28,6 +31,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "validate": "Compare predictions with measured runs.",
     "calibrate": "Measure this machine, or fit measurements: a hardware profile.",
     "check": "Predict whole training steps, and measure them on this machine's GPU.",
+    "doctor": "Say what is installed and what works, and what to do about the rest.",
 }
 """Name and summary of every command: its module is `plan3d.cli.NAME_command`."""
 
@@ -38,14 +42,29 @@ class _Lazy(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS and ctx.resilient_parsing:  # a shell completes: no messages
+            return None
         if cmd_name not in COMMANDS:
             raise unknown("command", cmd_name, COMMANDS)
-        return typer.main.get_command(import_module(f"plan3d.cli.{cmd_name}_command").command)
+        common = [param for param in self.params if param.name in ("quiet", "verbose")]
+        return built(import_module(f"plan3d.cli.{cmd_name}_command"), cmd_name, common)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            Word(value=name, help=summary)
+            for name, summary in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        write_exit_codes(formatter)
 
 
 commands = typer.Typer(
@@ -53,7 +72,7 @@ commands = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done, 1 internal error, 2 bad input, 3 nothing feasible.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
 
 
@@ -64,20 +83,67 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _quiet(wanted: bool) -> None:
+    if wanted and manner().details:
+        raise typer.BadParameter("--quiet and --verbose contradict; give one of them")
+    if wanted:
+        behave(notes=False, bars=False)
+
+
+def _verbose(wanted: bool) -> None:
+    if wanted and not manner().notes:
+        raise typer.BadParameter("--quiet and --verbose contradict; give one of them")
+    if wanted:
+        behave(details=True)
+
+
 @commands.callback()
 def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            callback=_quiet,
+            expose_value=False,
+            rich_help_panel=GENERAL,
+            help="Only the answer and errors: no notes, no progress.",
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            callback=_verbose,
+            expose_value=False,
+            rich_help_panel=GENERAL,
+            help="Say on stderr what is being done, with which files, in what time.",
+        ),
+    ] = False,
 ) -> None:
     """Plan the layout of an LLM training run: will it fit, how fast, at what cost.
 
     Start with: plan3d search --model gpt175b --gpus 1024
+
+    Every command explains itself: plan3d COMMAND --help. Whether all is in place: plan3d doctor.
     """
 
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code of the process."""
+    start()
+    started_s = perf_counter()
+    status = _status(args)
+    detail(f"exit code {status} after {perf_counter() - started_s:.3f} s")
+    return status
+
+
+def _status(args: Sequence[str] | None) -> int:
+    """Run a command; every exception becomes a message and an exit code."""
     try:
         commands(args, prog_name="plan3d")
     except SystemExit as done:

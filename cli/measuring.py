@@ -8,8 +8,8 @@ from pathlib import Path
 
 from plan3d import hardware_profiles
 from plan3d.cli import as_json
-from plan3d.cli.console import say
-from plan3d.cli.progress import bar
+from plan3d.cli.console import note, say
+from plan3d.cli.progress import doing
 from plan3d.hardware_profiles.fit import GROUPS
 from plan3d.hardware_profiles.measure import Progress, measure, open_device, shapes
 from plan3d.hardware_profiles.points import OK, Point, PointsFile, Shape
@@ -50,7 +50,7 @@ def measured(asked: Measuring, name: Path, *, json: bool) -> bool:
         if not small and asked.hardware is None:  # before minutes are spent on measuring
             hardware_profiles.usual_cluster(device.about.get("profile") or device.name)
         if device.rank == 0 and (crowd := device.crowded()):
-            say(f"plan3d: {crowd}; its points are marked and not fitted to", error=True)
+            note(f"{crowd}; its points are marked and not fitted to")
         wanted = shapes(
             zoo, device=asked.device, dtypes=device.dtypes, memory_bytes=device.memory_bytes,
             ranks=device.ranks, nodes=device.nodes, small=small,
@@ -58,8 +58,8 @@ def measured(asked: Measuring, name: Path, *, json: bool) -> bool:
         if asked.laws:
             wanted = [shape for shape in wanted if _is_of(shape, asked.laws)]
         if device.rank == 0 and path.exists():
-            say(f"plan3d: going on from {path}", error=True)
-        with _bar(quiet=device.rank > 0) as progress:
+            note(f"going on from {path}")
+        with _bar(here=device.rank == 0) as progress:
             found = measure(
                 wanted, device, path, budget_s=asked.budget_s, progress=progress, seed=asked.seed
             )
@@ -90,13 +90,11 @@ def _say_small(found: PointsFile, path: Path, *, json: bool) -> None:
 
 
 @contextmanager
-def _bar(*, quiet: bool) -> Iterator[Progress]:
-    """Draw a bar on stderr, if that is a terminal."""
-    with bar(quiet=quiet) as drawn:
-        task = drawn.add_task("", total=None)
+def _bar(*, here: bool) -> Iterator[Progress]:
+    """Say which shape is measured, on one of the processes."""
+    with doing("measuring", here=here) as told:
 
-        def told(done: int, total: int, shape: Shape, elapsed_s: float) -> None:
-            text = f"{shape.kind} {shape.op} {shape.direction}, {elapsed_s:.0f} s"
-            drawn.update(task, completed=done, total=total, description=text)
+        def heard(done: int, total: int, shape: Shape, elapsed_s: float) -> None:
+            told(done, total, f"{shape.kind} {shape.op} {shape.direction}, {elapsed_s:.0f} s")
 
-        yield told
+        yield heard

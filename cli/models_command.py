@@ -1,11 +1,11 @@
 """plan3d models: which there are, or one in full."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import as_json, options
+from plan3d.cli import as_json, completion, options
 from plan3d.cli.console import say
 from plan3d.cli.render import show_table
 from plan3d.cli.report import Table
@@ -15,6 +15,11 @@ from plan3d.planner.models import Preset
 from plan3d.simulator.parameters import active_params, total_params
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
+EXAMPLES: Final = (
+    ("All models", "plan3d models"),
+    ("One in full", "plan3d models show llama-3-70b"),
+    ("A model of your own, as plan3d reads it", "plan3d models show h=4096,l=32,a=32 --json"),
+)
 
 
 @command.callback()
@@ -31,7 +36,14 @@ def listed(context: typer.Context, json: options.Json = False) -> None:
 
 @command.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A name, a config.json, or h=12288,l=96,a=96.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A name, a config.json, or h=12288,l=96,a=96.",
+            autocompletion=completion.models,
+        ),
+    ],
     json: options.Json = False,
 ) -> None:
     """Show one model: its shape, its parameters, its training defaults."""

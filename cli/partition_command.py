@@ -3,38 +3,61 @@
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
-from plan3d.cli import as_json, files, options, partition_report
+from plan3d.cli import as_json, completion, files, options, partition_report
 from plan3d.cli.console import say
 from plan3d.cli.inputs import question
 from plan3d.cli.layer_table import read_layers, write_layers
 from plan3d.cli.layout_option import read_layout
+from plan3d.cli.progress import doing
 from plan3d.cli.render import show
 from plan3d.planner import frameworks
-from plan3d.planner.partition.compare import compare
+from plan3d.planner.partition.compare import SEARCHERS, compare
 from plan3d.planner.partition.from_job import check_layout, partition_problem
 from plan3d.planner.partition.ilp import TIME_LIMIT_S
 from plan3d.planner.partition.problem import Coupling
 from plan3d.simulator.errors import InputError, unknown
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "The best stages of Llama 3.1 405B",
+        "plan3d partition --model llama-3.1-405b --gpus 8192 --layout tp=8,pp=16,cp=2",
+    ),
+    (
+        "At most two kinds of stages, with chunks, by the integer program",
+        "plan3d partition --model gpt13b --gpus 64 --tp 2 --pp 4 --vpp 2 --max-kinds 2 "
+        "--searcher ilp",
+    ),
+    (
+        "The costs of the layers as a table, to be edited and given to --table",
+        "plan3d partition --model gpt13b --gpus 64 --tp 2 --pp 4 --csv layers.csv",
+    ),
+)
 
 COUPLINGS = ("one-recompute",)
+SEARCH: Final = "The search"
+"""A group of options."""
+
+Degree: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        parser=options.whole, metavar="N", help="As in --layout.", rich_help_panel=options.LAYOUTS
+    ),
+]
 
 
 @command.command()
 def run(
     model: options.Model,
     gpus: options.Gpus,
-    layout: Annotated[
-        str, typer.Option(help="tp=8,pp=16,...: dp, shard, sp and schedule follow if left out.")
-    ] = "",
-    tp: Annotated[int | None, typer.Option(parser=options.whole, help="As in --layout.")] = None,
-    pp: Annotated[int | None, typer.Option(parser=options.whole, help="As in --layout.")] = None,
-    vpp: Annotated[int | None, typer.Option(parser=options.whole, help="As in --layout.")] = None,
+    layout: options.LayoutText = "",
+    tp: Degree = None,
+    pp: Degree = None,
+    vpp: Degree = None,
     hardware: options.Hardware = None,
     seq: options.Seq = None,
     global_batch: options.GlobalBatch = None,
@@ -43,28 +66,63 @@ def run(
     framework: options.Framework = frameworks.DEFAULT,
     searcher: Annotated[
         str | None,
-        typer.Option(help="dp, or ilp: also for vpp > 1 and --max-kinds. [default: what can]"),
+        typer.Option(
+            metavar="NAME",
+            help="dp, or ilp: also for vpp > 1 and --max-kinds. [default: what can]",
+            autocompletion=completion.one_of(*SEARCHERS),
+            rich_help_panel=SEARCH,
+        ),
     ] = None,
     time_limit: Annotated[
-        float, typer.Option(min=0.0, metavar="S", help="Seconds that the ILP's solver may take.")
+        float,
+        typer.Option(
+            min=0.0,
+            metavar="S",
+            help="Seconds that the ILP's solver may take.",
+            rich_help_panel=SEARCH,
+        ),
     ] = TIME_LIMIT_S,
     couple: Annotated[
-        str | None, typer.Option(help="one-recompute: one recompute setting for all stages.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="one-recompute: one recompute setting for all stages.",
+            autocompletion=completion.one_of(*COUPLINGS),
+            rich_help_panel=SEARCH,
+        ),
     ] = None,
     max_kinds: Annotated[
         int | None,
-        typer.Option(parser=options.whole, metavar="K", help="At most K different stages."),
+        typer.Option(
+            parser=options.whole,
+            metavar="K",
+            help="At most K different stages.",
+            rich_help_panel=SEARCH,
+        ),
     ] = None,
     table: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", help="Layers as measured (docs/partition.md)."),
+        typer.Option(
+            metavar="FILE.csv",
+            help="Layers as measured (docs/partition.md).",
+            rich_help_panel=options.QUESTION,
+        ),
     ] = None,
     json: options.Json = False,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the layers as --table takes them.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the layers as --table takes them.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
 ) -> None:
-    """Find the best layers of each pipeline stage, and what they recompute, for one layout."""
+    """Find the best layers of each pipeline stage of one layout.
+
+    And what each layer recomputes: exactly, by dynamic programming or an integer program, beside
+    the even split and beside the best that the framework can express, with its options.
+    """
     files.check(csv)
     if couple not in (None, *COUPLINGS):
         raise unknown("coupling", str(couple), COUPLINGS)
@@ -95,7 +153,10 @@ def run(
         files.write(csv, as_json.to_csv(write_layers(problem.layers)))
     coupling = Coupling(one_recompute=couple is not None, max_kinds=max_kinds)
     started_s = perf_counter()
-    found = compare(problem, runner, searcher=searcher, coupling=coupling, time_limit_s=time_limit)
+    with doing("dividing layers among stages"):
+        found = compare(
+            problem, runner, searcher=searcher, coupling=coupling, time_limit_s=time_limit
+        )
     elapsed_s = perf_counter() - started_s
     if json:
         say(as_json.dumps(partition_report.as_object(asked, chosen, found, elapsed_s)))

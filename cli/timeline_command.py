@@ -3,16 +3,17 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import as_json, files, options, timeline_report
+from plan3d.cli import as_json, completion, files, options, timeline_report
 from plan3d.cli.console import draws, say
 from plan3d.cli.files import write
 from plan3d.cli.inputs import question
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.played import Played, played
+from plan3d.cli.progress import doing
 from plan3d.cli.render import show
 from plan3d.cli.trace import as_text, trace
 from plan3d.planner import frameworks
@@ -21,23 +22,40 @@ from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import Schedule
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "When every rank computes, and why it waits",
+        "plan3d timeline --model gpt175b --gpus 64 --layout tp=8,pp=8",
+    ),
+    (
+        "Another schedule, few micro-batches, as a picture and for ui.perfetto.dev",
+        "plan3d timeline --model gpt175b --gpus 64 --layout tp=8,pp=8 --schedule zb_h1 "
+        "--micro-batches 16 --png out.png --trace out.json",
+    ),
+)
 
 
 @command.command()
 def run(
     model: options.Model,
     gpus: options.Gpus,
-    layout: Annotated[
-        str, typer.Option(help="tp=8,pp=8,...: dp, shard, sp and schedule follow if left out.")
-    ],
+    layout: options.LayoutText,
     schedule: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Instead of the layout's: 1f1b, zb_h1, dualpipe, ..."),
+        typer.Option(
+            metavar="NAME",
+            help="Instead of the layout's: 1f1b, zb_h1, dualpipe, ...",
+            autocompletion=completion.schedules,
+            rich_help_panel=options.LAYOUTS,
+        ),
     ] = None,
     micro_batches: Annotated[
         int | None,
         typer.Option(
-            parser=options.whole, metavar="N", help="So many make the step. [default: as the batch]"
+            parser=options.whole,
+            metavar="N",
+            help="So many make the step. [default: as the batch]",
+            rich_help_panel=options.QUESTION,
         ),
     ] = None,
     hardware: options.Hardware = None,
@@ -48,13 +66,28 @@ def run(
     framework: options.Framework = frameworks.ANY.name,
     trace_file: Annotated[
         Path | None,
-        typer.Option("--trace", metavar="FILE.json", help="Write a trace for ui.perfetto.dev."),
+        typer.Option(
+            "--trace",
+            metavar="FILE.json",
+            help="Write a trace for ui.perfetto.dev.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it, as SVG.")] = None,
-    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it, as PNG.")] = None,
+    svg: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw it, as SVG.", rich_help_panel=options.OUTPUT),
+    ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw it, as PNG.", rich_help_panel=options.OUTPUT),
+    ] = None,
     json: options.Json = False,
 ) -> None:
-    """Play one layout's pipeline: when every rank computes, and why it waits."""
+    """Play one layout's pipeline: when every rank computes, and why it waits.
+
+    Operations are played in the order of the schedule, with the stages' own times and transfers.
+    On a terminal the answer has a picture; --svg, --png and --trace write larger ones.
+    """
     files.check(trace_file, svg, png)
     ask = partial(
         question, model=model, gpus=gpus, hardware=hardware, seq=seq, precision=precision,
@@ -70,7 +103,8 @@ def run(
         if global_batch is not None:
             raise InputError("--micro-batches and --global-batch contradict; give one of them")
         asked = ask(global_batch=micro_batches * chosen.dp * chosen.micro_batch)
-    found = played(asked, chosen, runner)
+    with doing("playing the pipeline"):
+        found = played(asked, chosen, runner)
     _write(found, trace_file, svg, png)
     if json:
         say(as_json.dumps(timeline_report.as_object(found)))

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from plan3d import hardware_profiles
-from plan3d.cli import as_json, files, options
-from plan3d.cli.console import say
+from plan3d.cli import as_json, completion, files, options
+from plan3d.cli.console import note, say
+from plan3d.cli.progress import doing
 from plan3d.cli.render import show
 from plan3d.cli.scores import scores
 from plan3d.planner.uncertainty.coverage import coverage
@@ -23,6 +24,14 @@ SHOWN = 5
 """Unreadable rows that are named one by one."""
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    ("How good the predictions are", "plan3d validate"),
+    ("The scores of each suite", "plan3d validate --by suite"),
+    (
+        "Every prediction of one suite as a table",
+        "plan3d validate --suite mlm21 --csv predictions.csv",
+    ),
+)
 
 
 class Shipped:
@@ -43,19 +52,40 @@ def run(
         Path | None,
         typer.Option(metavar="FILE.csv", help="Measured runs. [default: those of the papers]"),
     ] = None,
-    suite: Annotated[str | None, typer.Option(help="Only the runs of this suite.")] = None,
-    by: Annotated[str | None, typer.Option(help="suite: the scores of each one.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only the runs of this suite.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GROUP",
+            help="suite: the scores of each one.",
+            autocompletion=completion.one_of(*GROUPS),
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
     json: options.Json = False,
     csv: Annotated[
-        Path | None, typer.Option(metavar="OUT.csv", help="Write every prediction as CSV.")
+        Path | None,
+        typer.Option(
+            metavar="OUT.csv",
+            help="Write every prediction as CSV.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
 ) -> None:
-    """Compare predictions with measured runs."""
+    """Compare predictions with measured runs.
+
+    With those of the papers, which ship with plan3d, or with your own: a CSV of the same columns.
+    Says how far off time and memory are, how well layouts are ranked, and whether the intervals
+    hold; `unseen` predicts each suite with constants fitted to the others alone.
+    """
     files.check(csv)
     if by is not None and by not in GROUPS:
         raise unknown("grouping", by, GROUPS)
     found = published_runs() if runs is None else read_runs(runs)
-    result = validate(found.of_suite(suite) if suite else found, Shipped())
+    with doing("predicting runs") as told:
+        result = validate(found.of_suite(suite) if suite else found, Shipped(), progress=told)
     _warn([f"{reason}; {where}" for reason, where in found.rejected] + list(result.doubtful))
     if csv is not None:
         files.write(csv, as_json.to_csv([prediction.to_row() for prediction in result.predictions]))
@@ -66,12 +96,14 @@ def run(
         }
         say(as_json.dumps({**result.to_json(), **beside}))
     else:
-        show(scores(result, by_suite=by == "suite"))
+        with doing("scoring"):
+            text = scores(result, by_suite=by == "suite")
+        show(text)
 
 
 def _warn(rows: Sequence[str]) -> None:
     """Name the first rows that cannot be read, or be right."""
     for text in rows[:SHOWN]:
-        say(text, error=True)
+        note(text)
     if len(rows) > SHOWN:
-        say(f"and {len(rows) - SHOWN:,} more rows", error=True)
+        note(f"and {len(rows) - SHOWN:,} more rows")

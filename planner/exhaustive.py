@@ -19,7 +19,7 @@ from plan3d.planner.ranking import Ranking
 from plan3d.planner.reasons import GIB
 from plan3d.planner.refine import replayed
 from plan3d.planner.result import Certificate, Job, Plan, SearchResult
-from plan3d.planner.space import Space, space
+from plan3d.planner.space import Progress, Space, space, unheard
 from plan3d.planner.uncertainty import Forecast, outlooks
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import LayoutTable
@@ -57,6 +57,7 @@ def search(
     player: Player | None = None,
     forecast: Forecast | None = None,
     prefer_safe: bool = True,
+    progress: Progress = unheard,
 ) -> SearchResult:
     """Return the best of all layouts of a job.
 
@@ -83,6 +84,8 @@ def search(
     prefer_safe
         Of the plans that are as fast as the best, put that in front which is the least likely to
         run out of memory, as far as a forecast says (`plan3d.planner.safer`).
+    progress
+        Is told how much of the space has been looked at.
     """
     started = perf_counter()
     if not 1 <= top <= MAX_TOP:
@@ -92,7 +95,7 @@ def search(
     play = player or (partial(replayed, job) if evaluator is None else None)
     foresee = forecast or (partial(outlooks, job) if evaluator is None else None)
     layouts = space(job, frameworks.named(framework), tuple(constraints))
-    scan = _scan(layouts, goal, evaluate, max(top, PLAYED if play else 0))
+    scan = _scan(layouts, goal, evaluate, max(top, PLAYED if play else 0), progress)
     rank = Ranking(
         job=job, goal=goal, optimum=scan.optimum, evaluate=evaluate, play=play, foresee=foresee,
         prefer_safe=prefer_safe,
@@ -123,11 +126,13 @@ def search(
     )
 
 
-def _scan(layouts: Space, goal: Objective, evaluate: Evaluator, top: int) -> Scan:
+def _scan(
+    layouts: Space, goal: Objective, evaluate: Evaluator, top: int, progress: Progress
+) -> Scan:
     """Evaluate all layouts, a chunk at a time."""
     legal, fit, optimum = 0, 0, np.inf
     ranked = misses = ungrouped(LayoutTable.of([]), np.zeros(0), np.zeros(0))
-    for table in layouts.chunks():
+    for table in layouts.chunks(progress):
         estimates = evaluate(table)
         memory_bytes = estimates.memory_bytes
         score = goal.score(layouts.job, estimates.step_time_s, memory_bytes)

@@ -20,7 +20,7 @@ from plan3d.planner.constraints import Constraint
 from plan3d.planner.partition.compare import SEARCHERS, Comparison, compare
 from plan3d.planner.partition.from_job import SCHEDULES, partition_problem
 from plan3d.planner.result import Job
-from plan3d.planner.space import space
+from plan3d.planner.space import Progress, space, unheard
 from plan3d.simulator.context import Context
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 from plan3d.simulator.estimate import block_costs, estimate_table
@@ -78,6 +78,7 @@ def search_inner(
     searcher: str = "dp",
     constraints: Iterable[Constraint] = (),
     first: Iterable[Layout] = (),
+    progress: Progress = unheard,
 ) -> InnerResult:
     """Return the best layout of a job with exact stages.
 
@@ -93,6 +94,8 @@ def search_inner(
         Only outer layouts that keep them.
     first
         Layouts that are solved first: good ones end the search early.
+    progress
+        Is told how many layouts are solved, of at most how many.
 
     Raises
     ------
@@ -125,6 +128,7 @@ def search_inner(
         if layout in done:
             continue
         done.add(layout)
+        progress(solved, min(len(queue), MOST))
         solved += 1
         try:
             found = compare(partition_problem(job, layout), runs, searcher=_able(layout, searcher))

@@ -8,7 +8,7 @@ what is not legal is dropped at once. First come the ways to divide the GPUs, th
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -32,6 +32,18 @@ MAX_GPUS: Final = 10**6
 """More GPUs than any cluster has: refused as a slip. [1]"""
 
 
+class Progress(Protocol):
+    """Is told how far a search is."""
+
+    def __call__(self, done: int, total: int, /) -> None:
+        """Hear that so many parts of so many are done."""
+        ...
+
+
+def unheard(done: int, total: int, /) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
     """The layouts of a job that a framework can run."""
@@ -44,7 +56,7 @@ class Space:
     refused: Mapping[str, int]
     """Ways to divide the GPUs that no layout can use, by the first rule that they break."""
 
-    def chunks(self) -> Iterator[LayoutTable]:
+    def chunks(self, progress: Progress = unheard) -> Iterator[LayoutTable]:
         """Yield the layouts, about `CHUNK_ROWS` at a time, in a fixed order.
 
         All variants of a combination of the primary axes are in the same chunk.
@@ -57,6 +69,7 @@ class Space:
             step = max(1, min(4 * step, step * CHUNK_ROWS // max(1, len(table))))
             if len(table):
                 yield table
+            progress(min(start, len(self.primary)), len(self.primary))
 
 
 def space(job: Job, framework: Framework = ANY, constraints: tuple[Constraint, ...] = ()) -> Space:

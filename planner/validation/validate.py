@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from plan3d.planner.space import Progress, unheard
 from plan3d.planner.validation.choice import SkipError
 from plan3d.planner.validation.prediction import Evaluate, Prediction, predict
 from plan3d.planner.validation.report import Validation, summarise
@@ -18,7 +19,12 @@ OVERFULL: Final = 1.1
 """Measured memory over the GPU's beyond which a unit must be wrong: MB for GB. [1]"""
 
 
-def validate(runs: Runs, profiles: Profiles, evaluate: Evaluate = estimate_table) -> Validation:
+def validate(
+    runs: Runs,
+    profiles: Profiles,
+    evaluate: Evaluate = estimate_table,
+    progress: Progress = unheard,
+) -> Validation:
     """Predict every run that can be expressed, and score the predictions.
 
     Runs whose figures can only be in another unit are left out, and named in `doubtful`.
@@ -31,10 +37,13 @@ def validate(runs: Runs, profiles: Profiles, evaluate: Evaluate = estimate_table
         Where clusters and software generations come from.
     evaluate
         The cost model.
+    progress
+        Is told how many runs have been read as jobs: most of the work.
     """
     skipped = Counter(runs.skipped)
     cases = []
-    for run in runs.rows:
+    for done, run in enumerate(runs.rows):
+        progress(done, len(runs.rows))
         try:
             cases.append(case_of(run, profiles))
         except SkipError as reason:
