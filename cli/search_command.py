@@ -57,21 +57,8 @@ def run(
     precision: options.Precision = None,
     optimizer: options.Optimizer = None,
     framework: options.Framework = frameworks.DEFAULT,
-    fix: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS=N",
-            help="Only such layouts: tp=8.",
-            autocompletion=completion.axes,
-            rich_help_panel=options.LAYOUTS,
-        ),
-    ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS<=N", help="Only up to this: pp<=16.", rich_help_panel=options.LAYOUTS
-        ),
-    ] = None,
+    fix: options.Fix = None,
+    limit: options.Limit = None,
     searcher: Annotated[
         str,
         typer.Option(

@@ -2,13 +2,12 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from plan3d.cli import files, options
 from plan3d.cli.inputs import question
-from plan3d.cli.tuning import Tuning, run_tuning
 from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.planner.exports import flags
@@ -17,7 +16,24 @@ from plan3d.planner.tuning import PATTERNS, Reader, Template, pattern_of
 TIMEOUT_S = 900.0
 """Longest run of the user's command, unless said otherwise. [s]"""
 
+MEASURING = "The measurement"
+
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "Your launcher takes Megatron-LM's flags",
+        "plan3d tune --model llama-3-8b --gpus 64 --command './launch.sh {flags}'",
+    ),
+    (
+        "It takes single values, and prints its step time in words of its own",
+        "plan3d tune --model llama-3-8b --gpus 64 --command './train.sh {tp} {pp} {micro_batch}' "
+        "--pattern 'took (?P<ms>[0-9.]+) ms'",
+    ),
+    (
+        "See the first commands before anything runs",
+        "plan3d tune --model gpt13b --gpus 64 --command 'env {flags}' --dry-run",
+    ),
+)
 
 
 @command.command()
@@ -31,6 +47,7 @@ def run(
             metavar="TEXT",
             help="What trains a few steps: './launch.sh {flags}', or with single axes such as "
             "{tp} {pp} {micro_batch}.",
+            rich_help_panel=MEASURING,
         ),
     ],
     hardware: options.Hardware = None,
@@ -39,18 +56,15 @@ def run(
     precision: options.Precision = None,
     optimizer: options.Optimizer = None,
     framework: options.Framework = frameworks.DEFAULT,
-    fix: Annotated[
-        list[str] | None, typer.Option(metavar="AXIS=N", help="Only such layouts: tp=8.")
-    ] = None,
-    limit: Annotated[
-        list[str] | None, typer.Option(metavar="AXIS<=N", help="Only up to this: pp<=16.")
-    ] = None,
+    fix: options.Fix = None,
+    limit: options.Limit = None,
     trials: Annotated[
         int,
         typer.Option(
             parser=options.whole,
             metavar="N",
             help="Layouts to try in all, those of an earlier call included.",
+            rich_help_panel=MEASURING,
         ),
     ] = 30,
     first: Annotated[
@@ -59,6 +73,7 @@ def run(
             parser=options.whole,
             metavar="N",
             help="Best plans of the search, tried before anything is learnt.",
+            rich_help_panel=MEASURING,
         ),
     ] = 3,
     timeout: Annotated[
@@ -67,6 +82,7 @@ def run(
             parser=options.duration,
             metavar="TIME",
             help="Longest run of the command. [default: 15m]",
+            rich_help_panel=MEASURING,
         ),
     ] = None,
     pattern: Annotated[
@@ -75,30 +91,44 @@ def run(
             metavar="REGEX",
             help="Finds a step time in the output; its one group is seconds, or named ms, s, "
             'tokens_per_s. [default: the framework\'s log line, or JSON {"step_time_s": 1.25}]',
+            rich_help_panel=MEASURING,
         ),
     ] = None,
     warm_up: Annotated[
-        int, typer.Option(min=0, metavar="N", help="First steps that do not count.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="First steps that do not count.", rich_help_panel=MEASURING
+        ),
     ] = 2,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Of ties.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**32 - 1, metavar="N", help="Of ties.", rich_help_panel=MEASURING),
+    ] = 0,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print the first commands; run nothing.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
     out: Annotated[
         str,
         typer.Option(
             metavar="NAME",
             help="Record NAME.jsonl (gone on from if it is there), logs NAME.logs/, corrected "
             "profile NAME.toml.",
+            rich_help_panel=options.OUTPUT,
         ),
     ] = "tune",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the first commands; run nothing.")
-    ] = False,
     json: options.Json = False,
 ) -> None:
     """Find the fastest layout by running your own launcher, a few steps a layout.
 
     The best plans of the search are tried first; each measured step corrects the model's
-    predictions, which choose the next layout. Stopped, the same command goes on where it was.
-    """  # fmt: skip
+    predictions, which choose the next layout. Stopped, the same command goes on where it was
+    (docs/tuning.md).
+    """
     name = Path(out)
     if not name.name:
         raise typer.BadParameter(f"--out {out!r} is not a name; the files are called after it")
@@ -119,6 +149,8 @@ def run(
         json_lines=pattern is None,
         warm_up=warm_up,
     )
+    from plan3d.cli.tuning import Tuning, run_tuning  # noqa: PLC0415  # scipy: 0.2 s
+
     tuning = Tuning(
         question=asked,
         framework=framework,

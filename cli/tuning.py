@@ -2,14 +2,12 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from plan3d.cli import as_json, files, tune_report
-from plan3d.cli.console import say
-from plan3d.cli.progress import bar
+from plan3d.cli.console import note, say
+from plan3d.cli.progress import doing
 from plan3d.cli.question import Question
 from plan3d.cli.render import show
 from plan3d.cli.words import brief, seconds
@@ -70,15 +68,16 @@ class Tuning:
 def run_tuning(tuning: Tuning, *, dry_run: bool, json: bool) -> None:
     """Tune, report, and write the corrected profile."""
     job = tuning.question.job
-    grid = grid_of(job, frameworks.named(tuning.framework), tuning.constraints)
-    first = _first(tuning, grid)
+    with doing("predicting layouts"):
+        grid = grid_of(job, frameworks.named(tuning.framework), tuning.constraints)
+        first = _first(tuning, grid)
     if dry_run:
         for layout in first:
             say(shlex.join(tuning.template.filled(layout)))
         return
     with opened(tuning.record_path, job, tuning.framework) as record:
         _say_begun(record)
-        found = _tuned(tuning, grid, record, first, quiet=json)
+        found = _tuned(tuning, grid, record, first)
     if found.best is None:
         show(tune_report.report(tuning.question, found, None, ""))
         raise NothingFeasibleError("no layout ran: all were too large, or failed")
@@ -102,42 +101,34 @@ def _first(tuning: Tuning, grid: Grid) -> tuple[Layout, ...]:
 
 def _say_begun(record: Record) -> None:
     if record.attempts:
-        say(f"plan3d: going on from {record.path}: {len(record.attempts)} attempts", error=True)
+        note(f"going on from {record.path}: {len(record.attempts)} attempts")
     if record.cut_short:
-        say(f"plan3d: the last line of {record.path} was cut short and is left out", error=True)
+        note(f"the last line of {record.path} was cut short and is left out")
 
 
-def _tuned(
-    tuning: Tuning, grid: Grid, record: Record, first: tuple[Layout, ...], *, quiet: bool
-) -> Tuned:
+def _tuned(tuning: Tuning, grid: Grid, record: Record, first: tuple[Layout, ...]) -> Tuned:
+    """Tune, saying what became of each attempt."""
     launcher = Launcher(folder=tuning.logs, timeout_s=tuning.timeout_s)
-    with _bar(tuning, record, quiet=quiet) as told:
+    with doing("tuning") as told:
+
+        def heard(attempt: Attempt) -> None:
+            ran = attempt.status is Status.OK
+            text = seconds(attempt.time_s) if ran else attempt.message
+            note(f"{len(record.attempts)}: {brief(attempt.layout)}: {text}")
+            told(len(record.attempts), tuning.trials)
+
         return tune(
             grid, tuning.template, launcher, tuning.reader, record,
-            first=first, trials=tuning.trials, seed=tuning.seed, told=told,
+            first=first, trials=tuning.trials, seed=tuning.seed, told=heard,
         )  # fmt: skip
-
-
-@contextmanager
-def _bar(tuning: Tuning, record: Record, *, quiet: bool) -> Iterator[Callable[[Attempt], None]]:
-    """Say on stderr what became of each attempt, with a bar on a terminal."""
-    with bar(quiet=quiet) as drawn:
-        task = drawn.add_task("", total=tuning.trials, completed=len(record.attempts))
-
-        def told(attempt: Attempt) -> None:
-            text = seconds(attempt.time_s) if attempt.status is Status.OK else attempt.message
-            drawn.advance(task)
-            if not quiet:
-                say(f"{len(record.attempts):>3}  {brief(attempt.layout)}: {text}", error=True)
-
-        yield told
 
 
 def _corrected(tuning: Tuning, found: Tuned) -> tuple[SiteFit | None, str]:
     """Return the site's scalars, and the profile that was written; or why there is none."""
     job = tuning.question.job
     try:
-        fit = corrected(job, found.attempts)
+        with doing("correcting the profile"):
+            fit = corrected(job, found.attempts)
     except InputError as error:
         return None, f"no corrected profile: {error}"
     if not fit.scalars:

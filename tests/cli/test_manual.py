@@ -13,8 +13,8 @@ from plan3d.cli import main, manual
 
 MODULES = {name: import_module(f"plan3d.cli.{name}_command") for name in main.COMMANDS}
 EXAMPLES = [command for module in MODULES.values() for _, command in module.EXAMPLES]
-DEAR = ("calibrate", "check", "validate", "doctor")
-"""Examples that want a GPU or files, or take a second and run elsewhere: they are parsed only."""
+DEAR = ("calibrate", "check", "validate", "doctor", "./")
+"""Examples that want a GPU, files or a launcher, or take a second and run elsewhere: they are parsed only."""
 
 Capture = pytest.CaptureFixture[str]
 
