@@ -82,13 +82,20 @@ class Interruptions:
     """Share of the time that trains and is not lost. [1]"""
 
 
+def checkpoint_size(model: ModelSpec, work: Workload) -> float:
+    """Return the size of a checkpoint, over all ranks [bytes].
+
+    It holds each parameter once: as the forward pass reads it, and as the optimizer keeps it (the
+    terms of `plan3d.simulator.memory`, summed over the ranks without the copies).
+    """
+    kept = optimizer_bytes_per_parameter(work.precision, work.optimizer)
+    return float(checkpoint_bytes(total_params(model), work.precision.weight_bytes + kept))
+
+
 def interruptions(
     model: ModelSpec, work: Workload, gpus: int, gpus_per_node: int, parts: Reliability
 ) -> Interruptions:
     """Return what failures cost a job.
-
-    A checkpoint holds each parameter once: as the forward pass reads it, and as the optimizer
-    keeps it (the terms of `plan3d.simulator.memory`, summed over the ranks without the copies).
 
     Parameters
     ----------
@@ -101,14 +108,13 @@ def interruptions(
     """
     nodes = -(-gpus // gpus_per_node)
     mtbf_s = job_mtbf_s(parts.node_mtbf_s, nodes, parts.gpu_mtbf_s, gpus)
-    kept = optimizer_bytes_per_parameter(work.precision, work.optimizer)
-    size = checkpoint_bytes(float(total_params(model)), work.precision.weight_bytes + kept)
+    size = checkpoint_size(model, work)
     write_s = checkpoint_s(size, nodes * parts.node_bytes_per_s)
     interval_s = daly_interval_s(write_s, mtbf_s)
     restart_s = parts.restart_s + write_s
     return Interruptions(
         mtbf_s=float(mtbf_s),
-        checkpoint_bytes=float(size),
+        checkpoint_bytes=size,
         write_s=float(write_s),
         young_s=float(young_interval_s(write_s, mtbf_s)),
         interval_s=float(interval_s),
