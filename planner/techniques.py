@@ -14,7 +14,7 @@ from plan3d.planner.choices import divisors
 from plan3d.planner.frameworks import OVERLAPS, Framework
 from plan3d.planner.moves import Wish
 from plan3d.planner.result import Job
-from plan3d.simulator.layout import Layout, Recompute
+from plan3d.simulator.layout import Layout, Recompute, Schedule
 from plan3d.simulator.workload import OPTIMIZERS, PRECISIONS
 
 LEANER: Final = ("adam8bit", "adafactor")
@@ -63,7 +63,8 @@ def trials(job: Job, layout: Layout, runner: Framework) -> Iterator[Trial]:
         if axis in runner.overlaps and not getattr(layout, axis):
             yield alike(technique="overlap", change=f"{axis}=1", wish={axis: 1.0})
     for schedule in runner.schedules:
-        if schedule != layout.schedule and layout.pp > 1:
+        whole = schedule not in (Schedule.INTERLEAVED, Schedule.LOOPED_BFS)
+        if schedule != layout.schedule and layout.pp > 1 and whole == (layout.vpp == 1):
             yield alike(
                 technique="pipeline schedule", change=f"schedule={schedule.name.lower()}",
                 wish={"schedule": float(schedule)},
