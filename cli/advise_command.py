@@ -9,8 +9,7 @@ from plan3d.cli.chosen import chosen
 from plan3d.cli.deliver import hand_over
 from plan3d.cli.inputs import question
 from plan3d.planner import frameworks
-from plan3d.planner.effects import climbed, effects
-from plan3d.planner.exhaustive import search
+from plan3d.planner.effects import advise
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -38,14 +37,7 @@ def run(
         precision=precision, optimizer=optimizer, framework=framework,
     )  # fmt: skip
     plan = chosen(asked, layout, framework)
-    base, found = effects(asked.job, plan.layout, framework=framework)
-    advice = advise_report.Advice(
-        layout=plan.layout,
-        base=base,
-        effects=found,
-        path=climbed(asked.job, plan.layout, framework=framework),
-        best=next(iter(search(asked.job, framework=framework, top=1).plans), None),
-    )
+    advice = advise(asked.job, plan.layout, framework=framework)
     hand_over(
         advise_report.report(asked, advice),
         lambda: advise_report.as_object(asked, advice),

@@ -1,7 +1,7 @@
 """What `plan3d advise` shows, and the object that it prints with ``--json``."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from plan3d.cli.as_json import of_job, of_plan
@@ -9,24 +9,8 @@ from plan3d.cli.question import Question
 from plan3d.cli.report import Report, Table, grounds, job_line
 from plan3d.cli.words import GIB, as_option, brief, gib, percent, seconds
 from plan3d.planner.constraints import Constraint
-from plan3d.planner.effects import Effect
-from plan3d.planner.result import Plan
-from plan3d.planner.sensitivity import Change
-from plan3d.simulator.layout import Layout
+from plan3d.planner.effects import Advice, Effect
 from plan3d.simulator.result import Estimate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
-    """What there is to say about a layout."""
-
-    layout: Layout
-    base: Estimate
-    effects: tuple[Effect, ...]
-    path: tuple[Change, ...]
-    """Single changes, one after the other, as long as one helps."""
-    best: Plan | None
-    """The best of all layouts."""
 
 
 def report(question: Question, advice: Advice) -> Report:
@@ -43,6 +27,7 @@ def report(question: Question, advice: Advice) -> Report:
             "each change alone, by the model; dp, shard and what else must follow it",
             "gain: in tokens/s. What is marked * changes how training converges: batch, precision "
             "and optimizer are the user's to weigh",
+            "offload: the host link is counted, the update on the CPU is not",
             *grounds(question),
         ),
     )
@@ -60,16 +45,16 @@ def _answer(question: Question, advice: Advice, done: list[Effect]) -> Iterator[
         yield f"It fits with {enough[0]}" if enough else "No single change makes it fit"
     else:
         yield "No single change that computes the same update helps"
-    if advice.path and advice.path[-1].layout and advice.path[-1].estimate:
-        last = advice.path[-1]
+    last = advice.path[-1] if advice.path else None
+    if last and last.layout and last.estimate:
         yield (
-            f"One change after the other ({len(advice.path)}): {brief(advice.path[-1].layout)}, "
-            f"{_figures(advice.path[-1].estimate)}, {_faster(advice.base, last.estimate)}"
+            f"One change after the other ({len(advice.path)}): {brief(last.layout)}, "
+            f"{_figures(last.estimate)}, {_signed(last.estimate.gain_over(advice.base))} tokens/s"
         )
     if advice.best is not None:
         yield (
             f"Best of all layouts: {brief(advice.best.layout)}, {_figures(advice.best.estimate)}, "
-            f"{_faster(advice.base, advice.best.estimate)}"
+            f"{_signed(advice.best.estimate.gain_over(advice.base))} tokens/s"
         )
 
 
@@ -79,11 +64,6 @@ def _figures(estimate: Estimate) -> str:
         f"{seconds(estimate.step_time_s)} per step, MFU {percent(estimate.mfu)}, "
         f"{gib(estimate.memory_bytes)} of {gib(estimate.capacity_bytes)} GiB{fits}"
     )
-
-
-def _faster(base: Estimate, other: Estimate | None) -> str:
-    gain = other.tokens_per_s / base.tokens_per_s - 1 if other else 0.0
-    return f"{_signed(gain)} tokens/s"
 
 
 def _signed(fraction: float) -> str:
@@ -117,13 +97,13 @@ def _path(advice: Advice) -> Table:
     """Return single changes one after the other."""
     return Table(
         title="One change after the other, each the best of its neighbours",
-        head=("change", "layout then", "step", "faster by", "GiB"),
+        head=("change", "layout then", "step", "gain", "GiB"),
         rows=tuple(
             (
                 str(Constraint(axis=step.axis, low=step.after, high=step.after)),
                 brief(step.layout),
                 seconds(step.estimate.step_time_s),
-                _signed(-step.step_time_s / (step.estimate.step_time_s - step.step_time_s)),
+                _signed(step.gain or 0.0),
                 gib(step.estimate.memory_bytes),
             )
             for step in advice.path

@@ -6,10 +6,16 @@ from typing import Final
 
 import numpy as np
 
+from plan3d.planner.constraints import WORDS
 from plan3d.planner.result import Job
+from plan3d.simulator.kernels import peak
 from plan3d.simulator.layout import Layout, Order, Recompute
-from plan3d.simulator.parameters import active_params, head_matrix_params, matmul_params
-from plan3d.simulator.parameters import total_params as all_params
+from plan3d.simulator.parameters import (
+    expert_params,
+    head_matrix_params,
+    matmul_params,
+    total_params,
+)
 from plan3d.simulator.placement import place
 from plan3d.simulator.result import Estimate
 from plan3d.simulator.textbook_traffic import (
@@ -17,6 +23,8 @@ from plan3d.simulator.textbook_traffic import (
     boundary_bytes,
     tensor_parallel_bytes,
 )
+
+_SCHEDULES: Final = {value: word for word, value in WORDS["schedule"].items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +62,11 @@ class Subject:
     @property
     def gpu_params(self) -> float:
         """Parameters of one GPU before ZeRO, on average [1]."""
-        layout = self.layout
-        cut = layout.tp * layout.pp
-        routed = all_params(self.job.model) - active_params(self.job.model)
-        return active_params(self.job.model) / cut + routed / (layout.ep * layout.etp * layout.pp)
+        model, layout = self.job.model, self.layout
+        routed = model.experts.count * expert_params(model) if model.experts else 0
+        experts = routed * model.moe_layers
+        dense = (total_params(model) - experts) / layout.tp
+        return (dense + experts / (layout.ep * layout.etp)) / layout.pp
 
 
 def cause(term: str, one: Subject, other: Subject) -> str:
@@ -83,7 +92,10 @@ def _matmul(of: Subject) -> str:
 
 def _attention(of: Subject) -> str:
     heads = of.job.model.heads / of.layout.tp
-    return f"{heads:g} heads, {of.job.work.seq / of.layout.cp:,.0f} tokens per GPU"
+    flop = of.estimate.model_flop - 6.0 * of.job.work.tokens * matmul_params(of.job.model)
+    rate = flop / of.estimate.gpus / of.estimate.time.attention_s
+    tokens = of.job.work.seq / of.layout.cp
+    return f"{heads:g} heads, {tokens:,.0f} tokens per GPU, at {rate / 1e12:,.0f} TFLOP/s"
 
 
 def _elementwise(of: Subject) -> str:
@@ -103,7 +115,11 @@ def _recompute(of: Subject) -> str:
 
 
 def _ends(of: Subject) -> str:
-    return f"vocabulary over {of.layout.tp} ranks, {of.micro_batches:,.0f} times"
+    rate = peak(of.job.cluster.gpu.peaks, of.job.work.precision.matmul)
+    return (
+        f"vocabulary over {of.layout.tp} ranks, {of.micro_batches:,.0f} times, "
+        f"peak {rate / 1e12:,.0f} TFLOP/s"
+    )
 
 
 def _tensor(of: Subject) -> str:
@@ -157,13 +173,14 @@ def _bubble(of: Subject) -> str:
     chunks = f"{layout.vpp} x " if layout.vpp > 1 else ""
     return (
         f"(pp - 1) / (vpp m) = {layout.pp - 1} / ({chunks}{of.micro_batches:,.0f}), "
-        f"{layout.schedule.name.lower()}"
+        f"{_SCHEDULES[layout.schedule]}"
     )
 
 
 def _optimizer(of: Subject) -> str:
     shard = of.layout.shard if of.layout.zero else 1
-    return f"{of.gpu_params / shard / 1e9:.3g} B parameters per GPU to update"
+    rate = of.job.cluster.gpu.hbm_bytes_per_s
+    return f"{of.gpu_params / shard / 1e9:.3g} B parameters per GPU, HBM of {rate / 1e12:.3g} TB/s"
 
 
 def _offload(of: Subject) -> str:

@@ -16,7 +16,7 @@ class Difference:
     one: float
     other: float
     cause: str
-    """The quantities behind it in the one and in the other."""
+    """The quantities behind it in the one and in the other; empty where nothing changes."""
 
     @property
     def change(self) -> float:
@@ -44,5 +44,6 @@ def differences(one: Subject, other: Subject, breakdown: Breakdown) -> tuple[Dif
             for x in (one, other)
         )
         if a or b:
-            found.append(Difference(term=name, one=a, other=b, cause=cause(name, one, other)))
+            why = cause(name, one, other) if a != b else ""
+            found.append(Difference(term=name, one=a, other=b, cause=why))
     return tuple(sorted(found, key=lambda term: -abs(term.change)))

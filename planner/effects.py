@@ -7,10 +7,11 @@ from typing import Final
 
 from plan3d.planner import frameworks
 from plan3d.planner.evaluator import evaluator_of
+from plan3d.planner.exhaustive import search
 from plan3d.planner.frameworks import Framework
 from plan3d.planner.moves import Move, moves
 from plan3d.planner.refine import replayed
-from plan3d.planner.result import Job
+from plan3d.planner.result import Job, Plan
 from plan3d.planner.sensitivity import Change, neighbours
 from plan3d.planner.techniques import Trial, not_applicable, trials
 from plan3d.simulator.layout import Layout, LayoutTable
@@ -38,6 +39,35 @@ class Effect:
     def fits(self) -> bool:
         """Whether it runs, and is within the GPU's memory."""
         return self.estimate is not None and self.estimate.fits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What there is to say about a layout."""
+
+    layout: Layout
+    base: Estimate
+    effects: tuple[Effect, ...]
+    """What fits, the largest gain first; what does not; what is not applicable."""
+    path: tuple[Change, ...]
+    """Single changes, one after the other, as long as one helps."""
+    best: Plan | None
+    """The best of all layouts, if one fits."""
+
+
+def advise(job: Job, layout: Layout, *, framework: str = frameworks.DEFAULT) -> Advice:
+    """Return what to change in a layout: single techniques, one after the other, and all at once.
+
+    Parameters are those of `effects`.
+    """
+    base, found = effects(job, layout, framework=framework)
+    return Advice(
+        layout=layout,
+        base=base,
+        effects=found,
+        path=climbed(job, layout, framework=framework),
+        best=next(iter(search(job, framework=framework, top=1).plans), None),
+    )
 
 
 def effects(
@@ -122,7 +152,7 @@ def _effect(base: Estimate, trial: Trial, move: Move, new: Estimate | None) -> E
         trial=trial,
         layout=move.layout,
         estimate=new,
-        gain=new.tokens_per_s / base.tokens_per_s - 1 if new else None,
+        gain=new.gain_over(base) if new else None,
         memory_bytes=new.memory_bytes - base.memory_bytes if new else None,
         refused=move.refused,
     )
