@@ -1,6 +1,6 @@
 """Hand an answer over: on stdout as a report or JSON, and in the files that were asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from plan3d.cli import as_json, files, report
@@ -24,11 +24,27 @@ def deliver(
     if csv is not None:
         plans = [as_json.of_plan(question, plan) for plan in result.plans]
         files.write(csv, as_json.to_csv(plans))
+    hand_over(
+        shown,
+        lambda: {**as_json.of_search(question, result), **(more or {})},
+        json=json,
+        markdown=markdown,
+    )
+
+
+def hand_over(
+    shown: report.Report,
+    answer: Callable[[], Mapping[str, object]],
+    *,
+    json: bool,
+    markdown: Path | None = None,
+) -> None:
+    """Write a report to its file, then it or the object that says the same to stdout."""
     if markdown is not None:
         from plan3d.cli.markdown import markdown as text  # noqa: PLC0415  # jinja2: 40 ms
 
         files.write(markdown, text(shown))
     if json:
-        say(as_json.dumps({**as_json.of_search(question, result), **(more or {})}))
+        say(as_json.dumps(answer()))
     else:
         show(shown)
