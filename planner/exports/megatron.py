@@ -4,10 +4,14 @@ The same names, with underscores, are the fields of Megatron-Core's configuratio
 Megatron-Bridge set.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
-from plan3d.planner.exports.arguments import Arguments, Value
+from plan3d.planner.exports import limits
+from plan3d.planner.exports.arguments import Arguments, Value, words
+from plan3d.planner.exports.planned import Exporter, Limit, Planned
+from plan3d.planner.exports.shell import script
 from plan3d.planner.partition.settings import even_sizes
 from plan3d.planner.result import Job
 from plan3d.simulator.layout import Layout, Order, Recompute
@@ -203,3 +207,33 @@ def _latent(model: ModelSpec) -> Arguments:
         "qk-pos-emb-head-dim": latent.rope_dim,
         "v-head-dim": latent.v_dim,
     }
+
+
+ROUNDED: Final = Limit(
+    says="recompute=block counts layers in each of vpp chunks: rounded up to a multiple of vpp",
+    applies=lambda plan: plan.layout.recompute_layers % plan.layout.vpp > 0,
+)
+
+
+def _write(plan: Planned, about: Sequence[str]) -> str:
+    job, layout = plan.job, plan.layout
+    flags = words(layout_arguments(job, layout, plan.stages)) + words(model_arguments(job))
+    # Megatron-LM's collectives overlap with one connection; those of FSDP, with several.
+    one = layout.tp * layout.cp > 1 and layout.zero < 2
+    return script(plan, about, "pretrain_gpt.py", flags, ["CUDA_DEVICE_MAX_CONNECTIONS=1"] * one)
+
+
+MEGATRON: Final = Exporter(
+    framework="megatron",
+    form="shell script: torchrun pretrain_gpt.py with flags",
+    suffix=".sh",
+    checked="Megatron-LM of 2026-08-22, megatron-core 0.16.1",
+    limits=(
+        limits.TP_OVERLAP,
+        ROUNDED,
+        limits.optimizer(*OPTIMIZERS),
+        limits.PURE,
+        limits.UNUSUAL,
+    ),
+    write=_write,
+)
