@@ -91,7 +91,14 @@ PRECISION: Final[Mapping[str, str]] = {
     "fp16": "fp16_mixed",
     "fp8": "bf16_with_fp8_delayed_scaling_mixed",
 }
-"""Names of Bridge's and NeMo's precision recipes."""
+"""Names of Bridge's precision recipes."""
+NEMO_PRECISION: Final[Mapping[str, str]] = {
+    "bf16": "bf16_mixed",
+    "bf16-pure": "bf16_mixed",
+    "fp16": "fp16_mixed",
+    "fp8": "bf16_with_fp8_mixed",
+}
+"""Names of NeMo's precision recipes."""
 
 
 def arguments(plan: Planned) -> Arguments:
@@ -188,7 +195,10 @@ def _nemo(plan: Planned, about: Sequence[str]) -> str:
     found["recipe.model.config.tp_comm_overlap"] = tensor
     found["recipe.model.config.overlap_p2p_comm"] = pipeline
     found["recipe.trainer.devices"], found["recipe.trainer.num_nodes"] = nodes(plan.job)
-    return _function(about, [], "recipe", found, _tuples(plan, "recipe.model.config"))
+    kind = NEMO_PRECISION[plan.job.work.precision.name]
+    lines = [f"recipe.trainer.plugins = {kind}()", *_tuples(plan, "recipe.model.config")]
+    imports = [f"from nemo.collections.llm.recipes.precision.mixed_precision import {kind}"]
+    return _function(about, imports, "recipe", found, lines)
 
 
 def _tuples(plan: Planned, place: str) -> list[str]:
@@ -233,10 +243,7 @@ NEMO: Final = Exporter(
         *_COMMON,
         _PLACED,
         limits.ORDER,
-        Limit(
-            says="precision: pass the plug-in (bf16_mixed, fp16_mixed) to the recipe",
-            applies=lambda plan: plan.job.work.precision.name != "bf16",
-        ),
+        limits.precision(*NEMO_PRECISION),
     ),
     write=_nemo,
 )

@@ -123,8 +123,6 @@ DEEPSPEED: Final = Exporter(
         limits.UNUSUAL,
         limits.LATENT,
         limits.WINDOW,
-        limits.TP_OVERLAP,
-        limits.PP_OVERLAP,
         limits.ORDER,
         limits.STAGES,
         Limit(

@@ -1,7 +1,8 @@
 """Write a plan for a framework."""
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from plan3d.planner import frameworks
 from plan3d.planner.exports.bridge import BRIDGE, NEMO
@@ -54,7 +55,7 @@ def export(name: str, plan: Planned) -> Export:
     missing = [
         *explain(int(flags) & ~int(runner.tolerates)),
         *frameworks.lacking(runner, layout),
-        *(f"{name} has no {x.says}" for x in exporter.limits if x.refused and x.applies(plan)),
+        *(f"{name} lacks {x.says}" for x in exporter.limits if x.refused and x.applies(plan)),
     ]
     if missing:
         raise InputError(
@@ -62,10 +63,16 @@ def export(name: str, plan: Planned) -> Export:
             + "".join(f"\n  - {text}" for text in missing)
             + f"\nplan3d search --framework {exporter.framework} finds layouts that it can"
         )
-    cannot = tuple(x.says for x in exporter.limits if not x.refused and x.applies(plan))
+    lost = [x for x in exporter.limits if not x.refused and x.applies(plan)]
+    cannot = tuple(x.says for x in lost)
+    # what a framework never overlaps, nobody can ask of it
+    never: dict[str, Any] = {x: 1 for x in frameworks.OVERLAPS if x not in runner.overlaps}
+    said = replace(layout, **never)
+    for limit in lost:
+        said = limit.then(replace(plan, layout=said))
     about = (
         *plan.about,
         f"names checked on {LAST_CHECKED} with {exporter.checked}",
         *(f"not expressed: {text}" for text in cannot),
     )
-    return Export(text=exporter.write(plan, about), cannot=cannot)
+    return Export(text=exporter.write(plan, about), cannot=cannot, layout=said)

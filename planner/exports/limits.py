@@ -1,5 +1,6 @@
 """What several frameworks have no words for."""
 
+from dataclasses import replace
 from typing import Final
 
 from plan3d.planner.exports.planned import Limit, Planned
@@ -8,18 +9,22 @@ from plan3d.simulator.layout import Order
 TP_OVERLAP: Final = Limit(
     says="tp_overlap=0: tensor-parallel communication overlaps as far as it does by itself",
     applies=lambda plan: plan.layout.tp > 1 and not plan.layout.tp_overlap,
+    then=lambda plan: replace(plan.layout, tp_overlap=1),
 )
 DP_OVERLAP: Final = Limit(
     says="dp_overlap=0: the exchange of gradients overlaps as far as it does by itself",
     applies=lambda plan: plan.layout.dp * plan.layout.cp > 1 and not plan.layout.dp_overlap,
+    then=lambda plan: replace(plan.layout, dp_overlap=1),
 )
 PP_OVERLAP: Final = Limit(
     says="pp_overlap=0: pipeline transfers overlap as far as they do by themselves",
     applies=lambda plan: plan.layout.pp > 1 and not plan.layout.pp_overlap,
+    then=lambda plan: replace(plan.layout, pp_overlap=1),
 )
 ORDER: Final = Limit(
     says="order=tp-cp-ep-pp-dp: ranks are placed in the framework's own order",
     applies=lambda plan: plan.layout.order != Order.TP_CP_EP_DP_PP,
+    then=lambda plan: replace(plan.layout, order=Order.TP_CP_EP_DP_PP),
 )
 STAGES: Final = Limit(
     says="uneven stages: layers are split in the framework's own way",
@@ -47,7 +52,7 @@ def optimizer(*names: str) -> Limit:
 def precision(*names: str) -> Limit:
     """Return the limit of a framework with some precisions only."""
     return Limit(
-        says=f"another precision than {', '.join(names)}",
+        says=f"precisions other than {', '.join(names)}: use --precision {names[0]}",
         applies=lambda plan: plan.job.work.precision.name not in names,
         refused=True,
     )

@@ -5,6 +5,7 @@ Megatron-Bridge set.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
@@ -16,7 +17,7 @@ from plan3d.planner.partition.settings import even_sizes
 from plan3d.planner.result import Job
 from plan3d.simulator.layout import Layout, Order, Recompute
 from plan3d.simulator.model import ModelSpec
-from plan3d.simulator.pipeline import counts_ends
+from plan3d.simulator.pipeline import counts_ends, stage_layers
 
 SHARDING: Final = {2: "optim_grads", 3: "optim_grads_params"}
 """Values of ``--data-parallel-sharding-strategy``, by ZeRO stage."""
@@ -209,9 +210,18 @@ def _latent(model: ModelSpec) -> Arguments:
     }
 
 
+def _rounded(plan: Planned) -> Layout:
+    layout = plan.layout
+    count = -(-layout.recompute_layers // layout.vpp) * layout.vpp
+    if count >= stage_layers(plan.job.model.layers, layout.pp, layout.vpp):
+        return replace(layout, recompute=Recompute.FULL, recompute_layers=0)
+    return replace(layout, recompute_layers=count)
+
+
 ROUNDED: Final = Limit(
     says="recompute=block counts layers in each of vpp chunks: rounded up to a multiple of vpp",
     applies=lambda plan: plan.layout.recompute_layers % plan.layout.vpp > 0,
+    then=_rounded,
 )
 
 

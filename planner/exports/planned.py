@@ -27,6 +27,8 @@ class Limit:
     applies: Callable[[Planned], bool]
     refused: bool = False
     """Without it the job would be another one: nothing is written."""
+    then: Callable[[Planned], Layout] = lambda plan: plan.layout
+    """The layout that is written instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class Export:
     text: str
     cannot: tuple[str, ...]
     """What of the plan the framework has no words for."""
+    layout: Layout
+    """What the file says: the plan's, less that."""
 
 
 def comment(lines: Sequence[str], mark: str = "# ") -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from plan3d.planner.exports import limits
@@ -129,7 +130,7 @@ def _toml(plan: Planned, about: Sequence[str]) -> str:
 
 
 def _python(plan: Planned, about: Sequence[str]) -> str:
-    name, flavour = FLAVOURS.get(plan.job.model.name, ("llama3", "8B"))
+    name, flavour = FLAVOURS.get(plan.job.model.name, ("", ""))
     found = sections(plan.job, plan.layout)
     policy = {Recompute.SELECTIVE: "SelectiveAC.Config()", Recompute.FULL: "FullAC.Config()"}.get(
         plan.layout.recompute, "None"
@@ -138,11 +139,11 @@ def _python(plan: Planned, about: Sequence[str]) -> str:
     lines = [
         "from torchtitan.config import ParallelismConfig, TrainingConfig",
         "from torchtitan.distributed.activation_checkpoint import FullAC, SelectiveAC",
-        f"from torchtitan.models.{name} import model_registry",
+        *[f"from torchtitan.models.{name} import model_registry"] * bool(name),
         "",
         "",
         "def configure(config):",
-        f"    config.model_spec = model_registry({flavour!r})",
+        *[f"    config.model_spec = model_registry({flavour!r})"] * bool(name),
         *_call("training", "TrainingConfig", found["training"]),
         *_call("parallelism", "ParallelismConfig", parallel),
         f"    config.activation_checkpoint = {policy}",
@@ -159,7 +160,7 @@ def _call(field: str, kind: str, given: Arguments) -> list[str]:
 
 _LIMITS: Final = (
     Limit(
-        says="shard that cp does not divide: FSDP shards over dp_shard * cp; use a multiple of cp",
+        says="a shard that cp does not divide: FSDP shards over dp_shard * cp; use a multiple of cp",
         applies=lambda plan: plan.layout.zero > 0 and plan.layout.shard % plan.layout.cp > 0,
         refused=True,
     ),
@@ -200,6 +201,7 @@ TOML: Final = Exporter(
         Limit(
             says="sp=0: tensor parallelism comes with sequence parallelism",
             applies=lambda plan: plan.layout.tp > 1 and not plan.layout.sp,
+            then=lambda plan: replace(plan.layout, sp=1),
         ),
     ),
     write=_toml,

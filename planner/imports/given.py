@@ -1,0 +1,94 @@
+"""Values that somebody else wrote, read by name; what nothing asks for is kept."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from plan3d.simulator.errors import InputError
+
+MOST = 10**9
+"""No whole number in a configuration is larger: more is a slip, or mischief."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """Values by name, and which of them have been read."""
+
+    values: Mapping[str, Any]
+    read: set[str] = field(default_factory=set)
+
+    def has(self, name: str) -> bool:
+        """Return whether something is said about a name: null says nothing."""
+        return self.values.get(name) is not None
+
+    def whole(self, *names: str, least: int = 1) -> int | None:
+        """Return the whole number of the first of the names that is given.
+
+        Raises
+        ------
+        InputError
+            If it is something else.
+        """
+        for name in names:
+            if not self.has(name):
+                continue
+            self.read.add(name)
+            value = self.values[name]
+            text = str(value)
+            if isinstance(value, bool) or not re.fullmatch(r"\d{1,10}", text, re.ASCII):
+                unset = " (a variable that is not set here)" if text.startswith("$") else ""
+                raise InputError(
+                    f"{name} is {text!r:.60}{unset}, but must be a whole number; put the number "
+                    f"there"
+                )
+            if not least <= int(text) <= MOST:
+                raise InputError(
+                    f"{name} is {text}, but must be a whole number from {least} to {MOST:,}"
+                )
+            return int(text)
+        return None
+
+    def word(self, *names: str) -> str | None:
+        """Return the text of the first of the names that is given."""
+        for name in names:
+            if self.has(name):
+                self.read.add(name)
+                return str(self.values[name])
+        return None
+
+    def number(self, name: str) -> float | None:
+        """Return a number from 0 to 1."""
+        text = self.word(name)
+        if text is None:
+            return None
+        if not re.fullmatch(r"[01]|[01]?\.\d+", text, re.ASCII) or float(text) > 1:
+            raise InputError(f"{name} is {text!r:.60}, but must be a number from 0 to 1")
+        return float(text)
+
+    def on(self, *names: str) -> bool:
+        """Return whether one of some switches is on."""
+        said = [self.word(name) for name in names]
+        return any(word in ("True", "true", "1") for word in said)
+
+    def choice(self, name: str, choices: Mapping[str, Any], default: Any) -> Any:
+        """Return what the word of a name stands for."""
+        text = self.word(name)
+        if text is None:
+            return default
+        if text.lower() not in choices:
+            raise InputError(f"{name} is {text!r:.60}, but must be one of {', '.join(choices)}")
+        return choices[text.lower()]
+
+    def ignore(self, names: Iterable[str]) -> None:
+        """Count names as read: they are known, and have no part in a layout."""
+        self.read.update(names)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """What nothing asked for, as written."""
+        return tuple(
+            f"{name} {value}" if value is not True else name
+            for name, value in self.values.items()
+            if name not in self.read and value is not None
+        )
