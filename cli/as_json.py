@@ -42,6 +42,7 @@ def of_search(question: Question, result: SearchResult) -> dict[str, Any]:
             "global_batch": job.work.global_batch,
             "precision": job.work.precision.name,
             "optimizer": job.work.optimizer.name,
+            "shape": asdict(job.model),
         },
         "plans": [of_plan(question, plan) for plan in result.plans],
         "nearest": None if result.nearest is None else of_plan(question, result.nearest),

@@ -22,6 +22,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "estimate": "Predict time and memory of one layout.",
     "partition": "Find the best layers of each pipeline stage of one layout.",
     "timeline": "Play one layout's pipeline: when every rank computes, and why it waits.",
+    "export": "Write a plan as the flags or the configuration of a framework.",
+    "import": "Read the layout of a job from its launch command or configuration.",
     "models": "List the models that plan3d knows, or show one.",
     "hardware": "List the clusters that plan3d knows, or show one.",
     "validate": "Compare predictions with measured runs.",

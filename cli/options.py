@@ -43,16 +43,15 @@ def duration(text: str | float) -> float:
     return seconds
 
 
-Model: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="A name (plan3d models), a Hugging Face config.json, or h=12288,l=96,a=96.",
-    ),
-]
-Gpus: TypeAlias = Annotated[
-    int, typer.Option(parser=whole, metavar="N", help="GPUs of the job, all of which are used.")
-]
+_MODEL = typer.Option(
+    metavar="NAME",
+    help="A name (plan3d models), a Hugging Face config.json, or h=12288,l=96,a=96.",
+)
+_GPUS = typer.Option(parser=whole, metavar="N", help="GPUs of the job, all of which are used.")
+Model: TypeAlias = Annotated[str, _MODEL]
+MaybeModel: TypeAlias = Annotated[str | None, _MODEL]
+Gpus: TypeAlias = Annotated[int, _GPUS]
+MaybeGpus: TypeAlias = Annotated[int | None, _GPUS]
 Hardware: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -160,7 +160,7 @@ def _call(field: str, kind: str, given: Arguments) -> list[str]:
 
 _LIMITS: Final = (
     Limit(
-        says="a shard that cp does not divide: FSDP shards over dp_shard * cp; use a multiple of cp",
+        says="a shard that cp does not divide: FSDP shards over dp_shard * cp; use its multiple",
         applies=lambda plan: plan.layout.zero > 0 and plan.layout.shard % plan.layout.cp > 0,
         refused=True,
     ),
