@@ -44,7 +44,7 @@ def read(text: str, asked: Asked) -> Imported:
             if flags.get("--enable-expert-tensor-parallelism")
             else 1,
         },
-        read=set(given.read),
+        wanted=set(given.wanted),
     )
     found = job_of(told, Asked(gpus=asked.gpus or gpus, layers=asked.layers), framework="deepspeed")
     layout = found.layout

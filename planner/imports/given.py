@@ -1,5 +1,6 @@
 """Values that somebody else wrote, read by name; what nothing asks for is kept."""
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +14,14 @@ MOST = 10**9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """Values by name, and which of them have been read."""
+    """Values by name, and which names somebody asked for."""
 
     values: Mapping[str, Any]
-    read: set[str] = field(default_factory=set)
+    wanted: set[str] = field(default_factory=set)
 
     def has(self, name: str) -> bool:
         """Return whether something is said about a name: null says nothing."""
+        self.wanted.add(name)
         return self.values.get(name) is not None
 
     def whole(self, *names: str, least: int = 1) -> int | None:
@@ -33,7 +35,6 @@ class Given:
         for name in names:
             if not self.has(name):
                 continue
-            self.read.add(name)
             value = self.values[name]
             text = str(value)
             if isinstance(value, bool) or not re.fullmatch(r"\d{1,10}", text, re.ASCII):
@@ -53,7 +54,6 @@ class Given:
         """Return the text of the first of the names that is given."""
         for name in names:
             if self.has(name):
-                self.read.add(name)
                 return str(self.values[name])
         return None
 
@@ -82,13 +82,17 @@ class Given:
 
     def ignore(self, names: Iterable[str]) -> None:
         """Count names as read: they are known, and have no part in a layout."""
-        self.read.update(names)
+        self.wanted.update(names)
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """What nothing asked for, as written."""
-        return tuple(
-            f"{name} {value}" if value is not True else name
-            for name, value in self.values.items()
-            if name not in self.read and value is not None
-        )
+        """What nobody asked for, as written, and the name that a slip may have meant."""
+        free = [name for name in self.wanted if name not in self.values]
+        lines = []
+        for name, value in self.values.items():
+            if name in self.wanted or value is None:
+                continue
+            near = difflib.get_close_matches(name, free, n=1, cutoff=0.85)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            lines.append((name if value is True else f"{name} {value}") + hint)
+        return tuple(lines)
