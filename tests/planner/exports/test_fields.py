@@ -138,3 +138,20 @@ def test_flags_of_torchtitan_are_its_options() -> None:
     names = flat(sections(job(8, LLAMA), INTERLEAVED))
     told = flags("torchtitan", job(8, LLAMA), INTERLEAVED)
     assert [word.removeprefix("--").partition("=")[0] for word in told] == list(names)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_deepspeed_takes_the_values() -> None:
+    config = pytest.importorskip("deepspeed.runtime.config")
+    asked = job(8, LLAMA)
+    for layout in drawn("deepspeed", asked, 60):
+        if layout.zero and layout.shard < layout.dp * layout.cp:
+            continue  # refused
+        values = json.loads(export("deepspeed", plan(layout, of=asked)).text)
+        found = config.DeepSpeedConfig.__new__(config.DeepSpeedConfig)
+        found.world_size = layout.dp
+        found.elasticity_enabled = False
+        found._initialize_params(values)
+        found._configure_train_batch_size()  # refuses a batch that contradicts itself
+        assert found.zero_config.stage == layout.zero
+        assert found.train_micro_batch_size_per_gpu == layout.micro_batch

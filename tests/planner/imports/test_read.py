@@ -1,0 +1,264 @@
+"""Launch commands and configurations as people write them."""
+
+import json
+
+import pytest
+
+from plan3d.planner.imports import READERS, Asked, Imported, read
+from plan3d.planner.imports.command_line import read_command
+from plan3d.simulator.errors import InputError
+from plan3d.simulator.layout import Layout, Order, Recompute, Schedule
+
+SCRIPT = r"""#!/bin/bash
+#SBATCH --nodes=4
+#SBATCH --ntasks-per-node=8
+# Train a GPT: don't forget the data
+export CUDA_DEVICE_MAX_CONNECTIONS=1
+TP=4
+PP=${PP:-2}
+MODEL_ARGS=(
+    --num-layers 24   # blocks
+    --hidden-size 2048
+    --num-attention-heads 16
+    --swiglu --untie-embeddings-and-output-weights
+)
+PARALLEL="--tensor-model-parallel-size $TP \
+    --pipeline-model-parallel-size ${PP}"
+srun python pretrain_gpt.py ${MODEL_ARGS[@]} $PARALLEL --sequence-parallel \
+    --micro-batch-size 2 --global-batch-size 256 --seq-length 4096 --bf16 \
+    --use-distributed-optimizer --overlap-grad-reduce --lr 3e-4 --weight-decay=0.1 \
+    --data-path "$DATA" 2>&1
+"""
+
+
+def megatron(text: str, gpus: int | None = 8) -> Imported:
+    return read("megatron", text, Asked(gpus=gpus))
+
+
+def test_a_script() -> None:
+    found = megatron(SCRIPT, gpus=None)
+    assert found.layout == Layout(tp=4, pp=2, dp=4, micro_batch=2, sp=1, zero=1, shard=4)
+    assert (found.seq, found.global_batch, found.precision) == (4096, 256, "bf16")
+    assert found.model == "h=2048,l=24,a=16,gated=1"
+    assert found.unused == ("--lr 3e-4", "--weight-decay 0.1", "--data-path $DATA")
+
+
+@pytest.mark.parametrize(
+    ("text", "gpus"),
+    [
+        ("torchrun --nproc_per_node=8 --nnodes 2 t.py", 16),
+        ("NCCL_DEBUG=INFO torchrun --nproc-per-node 4 t.py", 4),
+        ("srun -N 4 --ntasks-per-node=8 python t.py", 32),
+        ("srun -n 16 python t.py", 16),
+        ("srun --nodes 2 --ntasks-per-node 1 --gres=gpu:h100:8 bash t.sh", 16),
+        ("mpirun -np 12 python t.py", 12),
+        ("deepspeed --num_gpus 8 --num_nodes 3 t.py", 24),
+        ("WORLD_SIZE=64 python t.py", 64),
+        ("python t.py", None),
+        ("torchrun --nproc-per-node gpu t.py", None),
+    ],
+)
+def test_launchers_say_how_many_gpus(text: str, gpus: int | None) -> None:
+    assert read_command(f"{text} --bf16") == ({"--bf16": True}, gpus)
+
+
+@pytest.mark.parametrize(
+    ("flags", "layout"),
+    [
+        ("", Layout(dp=8, dp_overlap=0)),
+        ("--use-torch-fsdp2 --overlap-grad-reduce", Layout(dp=8, zero=3, shard=8)),
+        ("--use-megatron-fsdp --data-parallel-sharding-strategy optim_grads "
+         "--num-distributed-optimizer-instances 2 --overlap-grad-reduce",
+         Layout(dp=8, zero=2, shard=4)),
+        ("--pipeline-model-parallel-size 8 --num-layers 32 "
+         "--num-layers-per-virtual-pipeline-stage 2",
+         Layout(pp=8, vpp=2, schedule=Schedule.INTERLEAVED)),
+        ("--context-parallel-size 8 --cp-comm-type a2a --overlap-grad-reduce",
+         Layout(cp=8, cp_all_to_all=1)),
+        ("--recompute-activations --tensor-model-parallel-size 8",
+         Layout(tp=8, recompute=Recompute.SELECTIVE)),
+        ("--recompute-granularity full --recompute-method block --recompute-num-layers 3 "
+         "--num-layers 32 --pipeline-model-parallel-size 8",
+         Layout(pp=8, recompute=Recompute.BLOCK, recompute_layers=3)),
+        ("--recompute-granularity full --recompute-method block --recompute-num-layers 4 "
+         "--num-layers 32 --pipeline-model-parallel-size 8",
+         Layout(pp=8, recompute=Recompute.FULL)),
+        ("--use-tp-pp-dp-mapping --tensor-model-parallel-size 8",
+         Layout(tp=8, order=Order.TP_CP_EP_PP_DP)),
+        ("--num-experts 8 --expert-model-parallel-size 4 --tensor-model-parallel-size 8",
+         Layout(tp=8, ep=4, etp=8)),
+    ],
+)  # fmt: skip
+def test_flags_of_megatron(flags: str, layout: Layout) -> None:
+    assert megatron(f"pretrain_gpt.py {flags}").layout == layout
+
+
+def test_a_slip_is_noticed() -> None:
+    found = megatron("t.py --tensor-model-paralel-size 8 --exit-interval 5")
+    assert found.layout.tp == 1
+    assert found.unused == (
+        "--tensor-model-paralel-size 8 (did you mean --tensor-model-parallel-size?)",
+        "--exit-interval 5",
+    )
+
+
+def test_stages_that_a_layout_does_not_hold_are_said() -> None:
+    found = megatron("t.py --pipeline-model-parallel-size 8 --pipeline-model-parallel-layout Et|L")
+    assert any("--pipeline-model-parallel-layout Et|L" in text for text in found.assumed)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("t.py --tensor-model-parallel-size 3", "8 GPUs do not divide by tp=3 = 3; 6 or 9 GPUs do"),
+        ("t.py --tensor-model-parallel-size 16", "16 GPUs do"),
+        ("t.py --micro-batch-size 3 --global-batch-size 32", "24 does"),
+        ("t.py --tensor-model-parallel-size $TP", "a variable that is not set here"),
+        ("t.py --tensor-model-parallel-size x", "must be a whole number"),
+        ("t.py --tensor-model-parallel-size 0", "from 1 to"),
+        ("t.py --tensor-model-parallel-size", "must be a whole number"),
+        ("t.py --recompute-granularity ful", "must be one of full, selective"),
+        ("t.py 'unclosed", "no closing quotation"),
+        ("t.py --num-layers 30 --pipeline-model-parallel-size 8 "
+         "--num-layers-per-virtual-pipeline-stage 2", "do not make whole chunks"),
+        ("t.py --optimizer-cpu-offload --optimizer-offload-fraction 2", "from 0 to 1"),
+        ("A" * 1_000_001, "more than a million characters"),
+    ],
+)  # fmt: skip
+def test_contradictions_are_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        megatron(text)
+
+
+def test_without_gpus() -> None:
+    with pytest.raises(InputError, match="give --gpus, a multiple of 4"):
+        megatron("t.py --tensor-model-parallel-size 4", gpus=None)
+
+
+def test_variables_in_a_circle_end() -> None:
+    assert read_command("A=$B B=$A$A t.py --x $A")[0]["--x"]
+
+
+def test_a_recipe_of_bridge() -> None:
+    text = """
+cfg.model = GPTProvider175B(tensor_model_parallel_size=4, pipeline_model_parallel_size=8,
+    virtual_pipeline_model_parallel_size=6, sequence_parallel=True, seq_length=2048)
+cfg.train.micro_batch_size, other = 2, 3
+cfg.train.global_batch_size = 2048
+cfg.ddp.use_distributed_optimizer = True
+cfg.ddp.overlap_grad_reduce = True
+cfg.mixed_precision = get_mixed_precision_config("bf16_mixed")
+cfg.optimizer.lr = 0.9e-4
+"""
+    found = read("megatron-bridge", text, Asked(gpus=64))
+    assert found.layout == Layout(
+        tp=4, pp=8, vpp=6, dp=2, sp=1, zero=1, shard=2, schedule=Schedule.INTERLEAVED
+    )
+    assert (found.precision, found.seq, found.unused) == ("bf16", 2048, ("lr 9e-05",))
+    assert "no --micro-batch-size: 1" in found.assumed
+
+
+def test_a_configuration_of_deepspeed() -> None:
+    config = {
+        "train_micro_batch_size_per_gpu": 4,
+        "gradient_accumulation_steps": 2,
+        "zero_optimization": {"stage": 3, "offload_optimizer": {"device": "cpu"}},
+        "bf16": {"enabled": True},
+        "optimizer": {"type": "Adam"},
+    }
+    found = read("deepspeed", json.dumps(config), Asked(gpus=8))
+    assert found.layout == Layout(dp=8, micro_batch=4, zero=3, shard=8, offload=1.0)
+    assert (found.global_batch, found.precision) == (64, "bf16")
+    config["train_batch_size"] = 128
+    with pytest.raises(InputError, match="leave one of them out"):
+        read("deepspeed", json.dumps(config), Asked(gpus=8))
+
+
+def test_flags_of_megatron_deepspeed() -> None:
+    text = "deepspeed --num_gpus 8 t.py --ds-sequence-parallel-size 8 --zero-stage 3 --bf16"
+    found = read("deepspeed", text)
+    assert found.layout == Layout(cp=8, cp_all_to_all=1, zero=3, shard=8)
+
+
+def test_torchtitan() -> None:
+    text = """
+[model]
+name = "llama3"
+flavor = "70B"
+[training]
+local_batch_size = 8
+seq_len = 8192
+[parallelism]
+tensor_parallel_degree = 8
+pipeline_parallel_degree = 4
+pipeline_parallel_layers_per_stage = 10
+pipeline_parallel_first_stage_less_layers = 0
+pipeline_parallel_last_stage_less_layers = 0
+pipeline_parallel_schedule = "Interleaved1F1B"
+[activation_checkpoint]
+mode = "full"
+[metrics]
+log_freq = 10
+"""
+    found = read("torchtitan", text, Asked(gpus=64))
+    assert found.layout == Layout(
+        tp=8, pp=4, dp=2, vpp=2, sp=1, zero=2, shard=2, recompute=Recompute.FULL,
+        schedule=Schedule.INTERLEAVED,
+    )  # fmt: skip
+    assert (found.model, found.global_batch) == ("llama-3-70b", 16)
+    assert found.unused == ("metrics.log_freq 10",)
+    again = "--parallelism.tensor_parallel_degree=8 --parallelism.data-parallel-shard-degree 4"
+    assert read("torchtitan", f"train.py {again}").layout.shard == 4
+    with pytest.raises(InputError, match="give --gpus"):
+        read("torchtitan", text)
+    few = text.replace("[parallelism]", "[parallelism]\ndata_parallel_shard_degree = 3")
+    with pytest.raises(InputError, match="is not the 2 replicas"):
+        read("torchtitan", few, Asked(gpus=64))
+    with pytest.raises(InputError, match="are 9 stages"):
+        read("torchtitan", text.replace("stage = 10", "stage = 9"), Asked(gpus=64))
+
+
+def test_nanotron() -> None:
+    text = """
+parallelism: {dp: 2, tp: 2, pp: 2, pp_engine: 1f1b, tp_mode: REDUCE_SCATTER}
+tokens: {micro_batch_size: 4, batch_accumulation_per_replica: 8, sequence_length: 2048}
+optimizer: {zero_stage: 1}
+general: {project: mine}
+"""
+    found = read("nanotron", text)
+    assert found.layout == Layout(
+        tp=2, pp=2, dp=2, micro_batch=4, zero=1, shard=2, sp=1, tp_overlap=0
+    )
+    assert (found.global_batch, found.unused) == (64, ("general.project mine",))
+    with pytest.raises(InputError, match="leave --gpus out"):
+        read("nanotron", text, Asked(gpus=16))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("megatron-bridge", "def f(:", "not Python"),
+        ("nemo", "\x00", "not Python"),
+        ("deepspeed", "{", "not JSON"),
+        ("deepspeed", '{"zero_optimization": {"stage": "auto3"}}', "must be a whole number"),
+        ("torchtitan-toml", "[a\n[b", "not TOML"),
+        ("nanotron", "a: [", "not YAML"),
+        ("nanotron", "- a", "has sections"),
+        ("nanotron", "a: &x {b: 1}\nc: *x", "anchors"),
+        ("nanotron", "parallelism: {tp: two}", "must be a whole number"),
+        ("megatorn", "", "did you mean megatron"),
+    ],
+)
+def test_what_cannot_be_read(name: str, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(name, text, Asked(gpus=8))
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("text", ["", "\x00", "(" * 5000, "[" * 5000, "a: " * 500, "é \u2028 = 1"])
+def test_rubbish_is_read_or_refused(name: str, text: str) -> None:
+    try:
+        gpus = read(name, text, Asked(gpus=1)).layout.gpus
+    except InputError:
+        return
+    assert gpus == 1
