@@ -8,7 +8,7 @@ from typing import Final
 
 from plan3d.planner.exports import limits, megatron
 from plan3d.planner.exports.arguments import Arguments, Value
-from plan3d.planner.exports.megatron import OPTIMIZERS, ROUNDED
+from plan3d.planner.exports.megatron import OPTIMIZERS, ROUNDED, SCATTERED
 from plan3d.planner.exports.planned import Exporter, Limit, Planned, comment
 from plan3d.planner.exports.shell import nodes
 
@@ -171,8 +171,11 @@ def _bridge(plan: Planned, about: Sequence[str]) -> str:
         found,
         [
             *([f"cfg.mixed_precision = {kind!r}"] if kind else []),
+            # said again: it would set what overlaps by its own rules
             f"cfg.comm_overlap = CommOverlapConfig(tp_comm_overlap={tensor}, "
-            f"overlap_p2p_comm={pipeline})",
+            f"overlap_p2p_comm={pipeline}, "
+            f"overlap_grad_reduce={bool(found['cfg.ddp.overlap_grad_reduce'])}, "
+            f"overlap_param_gather={bool(found['cfg.ddp.overlap_param_gather'])})",
             *_tuples(plan, "cfg.model"),
         ],
     )
@@ -220,7 +223,7 @@ def _function(
     return comment(about) + "\n".join(lines) + "\n"
 
 
-_COMMON: Final = (ROUNDED, limits.optimizer(*OPTIMIZERS), limits.PURE, limits.UNUSUAL)
+_COMMON: Final = (SCATTERED, ROUNDED, limits.optimizer(*OPTIMIZERS), limits.PURE, limits.UNUSUAL)
 _PLACED: Final = Limit(
     says="dense layers among those with experts: set moe_layer_freq yourself",
     applies=lambda plan: plan.job.model.experts is not None and plan.job.model.dense_layers > 0,

@@ -102,6 +102,11 @@ DEEPSPEED: Final = Exporter(
             refused=True,
         ),
         Limit(
+            says="offload of a share with ZeRO-1 or 2: use offload=0 or 1, or zero=3",
+            applies=lambda plan: 0 < plan.layout.offload < 1 and plan.layout.zero < 3,
+            refused=True,
+        ),
+        Limit(
             says="etp that is neither 1 nor tp",
             applies=lambda plan: plan.layout.etp not in (1, plan.layout.tp),
             refused=True,

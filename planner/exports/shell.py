@@ -19,6 +19,7 @@ def script(
     environment: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """Return a script that starts a program with torchrun; its own arguments come last."""
+    about = [*about, "data, tokenizer, learning rate and steps: arguments of this script"]
     each, count = nodes(plan.job)
     lines = [
         f"exec torchrun --nproc-per-node {each} --nnodes {count}",

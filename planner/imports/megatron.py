@@ -90,6 +90,7 @@ def job_of(given: Given, asked: Asked, *, framework: str = "megatron") -> Import
         assumed=(
             *(f"{text}: estimates split the layers as evenly as they go" for text in stages),
             *(["no --micro-batch-size: 1"] if not given.has("--micro-batch-size") else []),
+            *(["no --vocab-size: 51,200"] if not given.has("--vocab-size") else []),
             *([_LATENT] if given.on("--multi-latent-attention") else []),
             *([f"optimizer {optimizer} is not known"] if optimizer not in OPTIMIZERS else []),
         ),

@@ -76,6 +76,10 @@ def test_what_a_framework_lacks_is_refused() -> None:
         export("fsdp2", plan(Layout(tp=2, dp=4, zero=3, shard=4)))
     with pytest.raises(InputError, match="shards over dp_shard"):
         export("torchtitan", plan(Layout(dp=2, cp=4, zero=3, shard=2)))
+    with pytest.raises(InputError, match="use sp=1"):
+        export("megatron", plan(Layout(tp=2, dp=4, etp=2), of=job(8, MOE)))
+    with pytest.raises(InputError, match="use offload=0 or 1"):
+        export("deepspeed", plan(Layout(dp=8, zero=1, shard=8, offload=0.5)))
     with pytest.raises(InputError, match="offload"):
         export("nanotron", plan(Layout(dp=8, zero=1, shard=8, offload=0.5)))
 

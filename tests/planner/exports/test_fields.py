@@ -76,7 +76,7 @@ def test_sections_of_torchtitan() -> None:
 
 
 def test_keys_of_deepspeed() -> None:
-    found = json.loads(export("deepspeed", plan(Layout(dp=8, zero=1, shard=8, offload=0.5))).text)
+    found = json.loads(export("deepspeed", plan(Layout(dp=8, zero=3, shard=8, offload=0.5))).text)
     zero = found["zero_optimization"]
     offload = zero["offload_optimizer"]
     assert set(zero) <= fields("deepspeed 0.19.8", "DeepSpeedZeroConfig")

@@ -19,7 +19,7 @@ JOBS = {"dense": job(16, LLAMA), "experts": job(16, MOE)}
 def test_layouts_survive(name: str, kind: str) -> None:
     asked = JOBS[kind]
     survived = 0
-    for layout in drawn(name, asked, 80):
+    for layout in drawn(name, asked, 100):
         try:
             written = export(name, plan(layout, of=asked))
         except InputError:
