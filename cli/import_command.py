@@ -61,6 +61,8 @@ def as_object(found: Imported, model: str | None, hardware: str | None) -> dict[
     """Return the object that ``--json`` prints; docs/json.md says what each field means."""
     layout = found.layout
     option = as_option(layout)
+    if found.moe and layout.tp > 1 and ",etp=" not in option:
+        option += f",etp={layout.etp}"  # tp if left out, in some frameworks
     shape = model or found.model
     return {
         "framework": found.framework,

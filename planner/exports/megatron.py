@@ -73,6 +73,7 @@ def layout_arguments(job: Job, layout: Layout, stages: tuple[int, ...] = ()) -> 
 def stage_arguments(layers: int, layout: Layout, stages: tuple[int, ...] = ()) -> Arguments:
     """Return how the layers are told to be split: nothing where they divide evenly."""
     pp, vpp = layout.pp, layout.vpp
+    stages = stages if vpp == 1 else ()  # chunks are even, or with the ends counted
     given: dict[str, Value] = {}
     if vpp > 1:
         given["num-virtual-stages-per-pipeline-rank"] = vpp

@@ -15,6 +15,8 @@ class Imported:
     framework: str
     """Name in `plan3d.planner.frameworks`."""
     layout: Layout
+    moe: bool
+    """The model has experts."""
     model: str | None
     """Its shape, as ``--model`` takes it; None where the source does not say."""
     seq: int | None

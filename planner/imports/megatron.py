@@ -81,6 +81,7 @@ def job_of(given: Given, asked: Asked, *, framework: str = "megatron") -> Import
     return Imported(
         framework=framework,
         layout=layout,
+        moe=bool(experts),
         model=model,
         seq=given.whole("--seq-length", "--encoder-seq-length"),
         global_batch=global_batch,

@@ -11,6 +11,8 @@ from plan3d.simulator.layout import Layout, Recompute, Schedule
 
 _DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 _MODEL = "model.model_config."
+DEEPEST = 20
+"""Levels of nesting; a configuration has four. [1]"""
 
 
 def read(text: str, asked: Asked) -> Imported:
@@ -52,6 +54,7 @@ def read(text: str, asked: Asked) -> Imported:
     return Imported(
         framework="nanotron",
         layout=layout,
+        moe=layout.ep > 1,
         model=_model(given),
         seq=given.whole("tokens.sequence_length"),
         global_batch=global_batch,
@@ -69,9 +72,13 @@ def _pure(given: Given, dtype: str) -> bool:
 def _yaml(text: str) -> Mapping[str, Any]:
     import yaml  # noqa: PLC0415  # 20 ms
 
+    depth = 0
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-            raise InputError("YAML with anchors (&name, *name) is not read; write it out")
+        for event in yaml.parse(text):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
+                raise InputError("YAML with anchors (&name, *name) or deep nesting is not read")
         values = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         first = str(error).splitlines()[0]

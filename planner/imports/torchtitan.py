@@ -127,6 +127,7 @@ def _job(values: dict[str, Any], asked: Asked) -> Imported:
     return Imported(
         framework="torchtitan",
         layout=layout,
+        moe=model is not None and load(model).model.experts is not None,
         model=model,
         seq=given.whole(f"{_T}seq_len"),
         global_batch=global_batch,

@@ -195,6 +195,5 @@ def _how(problem: Problem, framework: Framework, sizes: Sizes, rule: Setting) ->
     elif name.upper() in Recompute.__members__:
         layout = replace(layout, recompute=Recompute[name.upper()])
     given = {"num-layers": sum(sizes), "pipeline-model-parallel-size": layout.pp}
-    # chunks are even, or with the ends counted: megatron knows
-    split = stage_arguments(sum(sizes), layout, sizes if chunks == 1 else ())
+    split = stage_arguments(sum(sizes), layout, sizes)
     return shlex.join(words({**given, **split, **recompute_arguments(layout)}))

@@ -210,6 +210,16 @@ def test_the_answer_of_import(capsys: Capture) -> None:
     assert "\n  --lr 1\n" in shown
 
 
+def test_the_experts_of_a_job_keep_their_own_tp(capsys: Capture) -> None:
+    flags = "--tensor-model-parallel-size 8 --expert-tensor-parallel-size 1 --sequence-parallel"
+    shape = "--num-layers 8 --hidden-size 1024 --num-attention-heads 8 --num-experts 8"
+    command = f"torchrun --nproc-per-node 8 t.py {flags} {shape} --seq-length 1024"
+    assert run(["import", "--from", "megatron", command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert run([*found["estimate"].split()[1:], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["plans"][0]["layout"] == found["layout"]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
