@@ -100,7 +100,7 @@ class PlanFile:
             f"{said.get('hardware')}, software {said.get('software')}",
             as_option(layout),
             predicted,
-            *map(str, self.values.get("assumed") or ()),
+            *map(str, _part(self.values, "assumed", list)),
         )
 
 
@@ -150,7 +150,7 @@ def _layout(values: Mapping[str, Any]) -> Layout:
     given = dict(values)
     kinds = {name: type(getattr(Layout(), name)) for name in WORDS}
     for axis, words in WORDS.items():
-        if given[axis] not in words:
+        if not isinstance(given[axis], str) or given[axis] not in words:
             raise InputError(f"{SOURCE}: layout.{axis} is {given[axis]!r:.40}")
         given[axis] = kinds[axis](int(words[given[axis]]))
     return Layout(**given)

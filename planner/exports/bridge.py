@@ -117,7 +117,9 @@ RESET: Final[Mapping[str, Value | None]] = {
     "recompute-granularity": None,
     "recompute-method": None,
     "recompute-num-layers": None,
+    "num-query-groups": None,
     "use-distributed-optimizer": False,
+    "use-megatron-fsdp": False,
     "overlap-grad-reduce": False,
     "overlap-param-gather": False,
 }
@@ -162,7 +164,7 @@ def _bridge(plan: Planned, about: Sequence[str]) -> str:
     if given.get("use-megatron-fsdp"):
         found["cfg.dist.use_megatron_fsdp"] = True
         found["cfg.checkpoint.ckpt_format"] = "fsdp_dtensor"
-    kind = PRECISION.get(plan.job.work.precision.name)
+    kind = PRECISION[plan.job.work.precision.name]
     tensor, pipeline = _overlap(plan)
     return _function(
         about,
@@ -170,7 +172,7 @@ def _bridge(plan: Planned, about: Sequence[str]) -> str:
         "cfg",
         found,
         [
-            *([f"cfg.mixed_precision = {kind!r}"] if kind else []),
+            f"cfg.mixed_precision = {kind!r}",
             # said again: it would set what overlaps by its own rules
             f"cfg.comm_overlap = CommOverlapConfig(tp_comm_overlap={tensor}, "
             f"overlap_p2p_comm={pipeline}, "
@@ -223,10 +225,28 @@ def _function(
     return comment(about) + "\n".join(lines) + "\n"
 
 
-_COMMON: Final = (SCATTERED, ROUNDED, limits.optimizer(*OPTIMIZERS), limits.PURE, limits.UNUSUAL)
-_PLACED: Final = Limit(
-    says="dense layers among those with experts: set moe_layer_freq yourself",
-    applies=lambda plan: plan.job.model.experts is not None and plan.job.model.dense_layers > 0,
+_COMMON: Final = (
+    SCATTERED,
+    limits.precision(*PRECISION),
+    ROUNDED,
+    limits.optimizer(*OPTIMIZERS),
+    limits.PURE,
+    limits.UNUSUAL,
+    Limit(
+        says="dense layers among those with experts: set moe_layer_freq yourself",
+        applies=lambda plan: plan.job.model.experts is not None and plan.job.model.dense_layers > 0,
+    ),
+    Limit(
+        says="tp_overlap=0 with sp=0: tensor-parallel communication overlaps as far as it does by "
+        "itself",
+        applies=lambda plan: limits.TP_OVERLAP.applies(plan) and not plan.layout.sp,
+        then=limits.TP_OVERLAP.then,
+    ),
+    Limit(
+        says="pp_overlap=0 with vpp=1: nothing overlaps there",
+        applies=lambda plan: limits.PP_OVERLAP.applies(plan) and plan.layout.vpp == 1,
+        then=limits.PP_OVERLAP.then,
+    ),
 )
 
 BRIDGE: Final = Exporter(
@@ -234,7 +254,7 @@ BRIDGE: Final = Exporter(
     form="Python: configure(cfg) sets the fields of a ConfigContainer",
     suffix=".py",
     checked="megatron-bridge 0.3.1",
-    limits=(*_COMMON, _PLACED),
+    limits=_COMMON,
     write=_bridge,
 )
 NEMO: Final = Exporter(
@@ -242,11 +262,6 @@ NEMO: Final = Exporter(
     form="Python: configure(recipe) sets the fields of a recipe",
     suffix=".py",
     checked="NeMo of 2025-09-20, the last with nemo.collections.llm (not installed: names read)",
-    limits=(
-        *_COMMON,
-        _PLACED,
-        limits.ORDER,
-        limits.precision(*NEMO_PRECISION),
-    ),
+    limits=(*_COMMON, limits.ORDER),
     write=_nemo,
 )

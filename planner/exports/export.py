@@ -13,7 +13,7 @@ from plan3d.planner.exports.nanotron import NANOTRON
 from plan3d.planner.exports.planned import Export, Exporter, Planned
 from plan3d.planner.exports.torchtitan import PYTHON, TOML
 from plan3d.simulator.errors import InputError, unknown
-from plan3d.simulator.layout import LayoutTable
+from plan3d.simulator.layout import Layout, LayoutTable
 from plan3d.simulator.legality import explain, reasons
 
 EXPORTERS: Final[Mapping[str, Exporter]] = {
@@ -65,9 +65,7 @@ def export(name: str, plan: Planned) -> Export:
         )
     lost = [x for x in exporter.limits if not x.refused and x.applies(plan)]
     cannot = tuple(x.says for x in lost)
-    # what a framework never overlaps, nobody can ask of it
-    never: dict[str, Any] = {x: 1 for x in frameworks.OVERLAPS if x not in runner.overlaps}
-    said = replace(layout, **never)
+    said = _meant(layout, runner)
     for limit in lost:
         said = limit.then(replace(plan, layout=said))
     about = (
@@ -76,3 +74,14 @@ def export(name: str, plan: Planned) -> Export:
         *(f"not expressed: {text}" for text in cannot),
     )
     return Export(text=exporter.write(plan, about), cannot=cannot, layout=said)
+
+
+def _meant(layout: Layout, runner: frameworks.Framework) -> Layout:
+    """Return a layout that says nothing of overlap where there is none to choose."""
+    alone = {
+        "tp_overlap": layout.tp == 1,
+        "dp_overlap": layout.dp * layout.cp == 1,
+        "pp_overlap": layout.pp == 1,
+    }
+    moot: dict[str, Any] = {x: 1 for x in alone if alone[x] or x not in runner.overlaps}
+    return replace(layout, **moot)

@@ -1,6 +1,7 @@
 """Read the fields that a Python recipe of Megatron-Bridge or NeMo sets; nothing of it is run."""
 
 import ast
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -58,7 +59,9 @@ def set_fields(text: str) -> Iterator[tuple[str, Any]]:
         If the text is not Python.
     """
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         raise InputError(f"this is not Python{where}; give the file of the recipe") from error

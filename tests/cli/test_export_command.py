@@ -11,8 +11,9 @@ import pytest
 
 from plan3d.cli.main import run
 from plan3d.cli.plan_file import read_plan
-from plan3d.planner.exports import EXPORTERS
+from plan3d.planner.exports import EXPORTERS, export
 from plan3d.planner.imports import READERS
+from plan3d.simulator.errors import InputError
 
 SMALL = ["--model", "llama-3-8b", "--gpus", "16"]
 LAYOUT = ["--layout", "tp=2,pp=2,zero=1"]
@@ -179,6 +180,22 @@ def test_a_layout_that_was_tampered_with(
     plans[0]["layout"][field] = value
     assert run(["export", "--plan", changed(plan, plans=plans), "--to", "megatron"]) == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("value", [None, 0, -1, 1.5, 10**30, "", "x", [], {}, True])
+def test_nothing_in_a_plan_is_trusted(written: str, value: object) -> None:
+    """Any field may be anything: it is refused, or a file comes of it."""
+    plain = json.loads(written)
+    parts = [plain, plain["job"], plain["job"]["shape"], plain["plans"][0]["layout"]]
+    for part in parts:
+        for field in list(part):
+            kept, part[field] = part[field], value
+            try:
+                text = export("megatron", read_plan(json.dumps(plain)).planned(1)).text
+            except InputError as error:
+                text = str(error)
+            assert text
+            part[field] = kept
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"version": 1}', "\ud800"])
