@@ -9,9 +9,12 @@ from plan3d.simulator.errors import InputError
 
 Options = dict[str, str | bool]
 
-_ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL | re.ASCII)
+_ASSIGNMENT = re.compile(r"(\w+)(\+?)=(.*)", re.DOTALL | re.ASCII)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:\[[@*]\])?(?::?-([^{}]*))?\})", re.ASCII)
 _OPTION = re.compile(r"--[A-Za-z]|-(?:N|n|np)$")
+_NUMBER = re.compile(r"-?[\d.]+(?:[eE]-?\d+)?", re.ASCII)
+_REDIRECTION = re.compile(r"(?<=\s)[0-9&]?>>?(?:&[0-9]|\s*[^\s;|&]+)", re.ASCII)
+_SEPARATORS = (";", ";;", "&", "&&", "|", "||")
 _PER_NODE = (
     "--nproc-per-node", "--num-gpus", "--ntasks-per-node", "--gpus-per-node", "--tasks-per-node",
 )  # fmt: skip
@@ -48,41 +51,48 @@ def read_command(text: str) -> tuple[Options, int | None]:
     variables: dict[str, str] = {}
     name = ""
     for word in _words(text, variables):
-        if _OPTION.match(word):
+        if word in _SEPARATORS:
+            name = ""
+        elif _OPTION.match(word):
             name, equals, value = word.partition("=")
             name = name.replace("_", "-")
             options[name] = value if equals else True
         elif name and options[name] is True:
             options[name] = word
-        # further words are a program, or values of an option that is not ours
+        elif name and _NUMBER.fullmatch(word):
+            options[name] = f"{options[name]} {word}"
+        else:
+            name = ""  # a program
     return _without_launcher(options, variables)
 
 
 def _words(text: str, variables: dict[str, str]) -> Iterator[str]:
     """Yield the words of a script with variables put in; assignments go to `variables`."""
     queued = re.findall(r"^#SBATCH\s+(.*)$", text, re.MULTILINE)
-    lexer = shlex.shlex("\n".join((*queued, text.replace("\\\n", " "))), posix=True)
+    plain = _REDIRECTION.sub(" ", text.replace("\\\n", " "))
+    lexer = shlex.shlex("\n".join((*queued, plain)), posix=True, punctuation_chars=";&|")
     lexer.whitespace_split = True
     try:
         raw = list(lexer)
     except ValueError as error:
         raise InputError(f"the command cannot be read: {str(error).lower()}") from error
     array: list[str] | None = None
-    key = ""
+    key = before = ""
     for token in raw:
         if array is not None:
-            closed = token.endswith(")")
-            array += filter(None, [token.rstrip(")") if closed else token])
+            closed = token.count(")") > token.count("(")
+            array += filter(None, [token[:-1] if closed else token])
             if closed:
-                variables[key], array = _expand(" ".join(array), variables), None
+                variables[key], array = _expand(" ".join((before, *array)), variables), None
             continue
         assigned = _ASSIGNMENT.fullmatch(token)
         if assigned:
-            key, value = assigned[1], assigned[2]
-            if value.startswith("(") and not value.endswith(")"):
+            key, value = assigned[1], assigned[3]
+            before = variables.get(key, "") if assigned[2] else ""
+            if value.startswith("(") and value.count("(") > value.count(")"):
                 array = [value[1:]] if value[1:] else []
             else:
-                variables[key] = _expand(value.strip("()"), variables)
+                variables[key] = _expand(f"{before} {value.strip('()')}".strip(), variables)
             continue
         yield from _expand(token, variables).split()
 

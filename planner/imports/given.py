@@ -8,6 +8,7 @@ from typing import Any
 
 from plan3d.simulator.errors import InputError
 
+_OFF = ("false", "0", "none")
 MOST = 10**9
 """No whole number in a configuration is larger: more is a slip, or mischief."""
 
@@ -67,9 +68,9 @@ class Given:
         return float(text)
 
     def on(self, *names: str) -> bool:
-        """Return whether one of some switches is on."""
+        """Return whether one of some switches is there, and not said to be off."""
         said = [self.word(name) for name in names]
-        return any(word in ("True", "true", "1") for word in said)
+        return any(word is not None and word.lower() not in _OFF for word in said)
 
     def choice(self, name: str, choices: Mapping[str, Any], default: Any) -> Any:
         """Return what the word of a name stands for."""

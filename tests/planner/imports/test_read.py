@@ -31,6 +31,47 @@ srun python pretrain_gpt.py ${MODEL_ARGS[@]} $PARALLEL --sequence-parallel \
 """
 
 
+EXAMPLE = r"""
+GPUS_PER_NODE=8; NUM_NODES=16
+WORLD_SIZE=$(($GPUS_PER_NODE*$NUM_NODES))
+CHECKPOINT_PATH=$1 #<Specify path>
+DISTRIBUTED_ARGS=(
+    --nproc_per_node $GPUS_PER_NODE
+    --nnodes $NUM_NODES
+    --master_addr $MASTER_ADDR
+)
+TRAINING_ARGS=(
+    --micro-batch-size 1
+    --global-batch-size 1536
+    --rampup-batch-size 16 16 5859375
+    --fp16
+)
+MOE_ARGS=(--moe-layer-freq "([0]*3+[1]*58)" --tensor-model-parallel-size 8)
+MOE_ARGS+=" --context-parallel-size 1"
+MOE_ARGS+=(
+    --expert-model-parallel-size 1
+)
+mkdir -p logs && torchrun ${DISTRIBUTED_ARGS[@]} pretrain_gpt.py "${TRAINING_ARGS[@]}" \
+    --pipeline-model-parallel-size 16 ${MOE_ARGS[@]} --sequence-parallel $EXTRA 2>&1 | tee log.txt
+"""
+
+
+def test_the_example_of_a_repository() -> None:
+    found = megatron(EXAMPLE, gpus=None)
+    assert found.layout == Layout(tp=8, pp=16, sp=1)
+    assert (found.global_batch, found.precision) == (1536, "fp16")
+    assert "--rampup-batch-size 16 16 5859375" in found.unused
+    assert not any("parallel" in text for text in found.unused)
+
+
+@pytest.mark.parametrize(
+    "end", ["", "2>&1 | tee log", "> log 2>&1 &", "; date", "&& date", '"$@"', "$EXTRA"]
+)
+def test_what_ends_a_command_is_no_value(end: str) -> None:
+    assert megatron(f"t.py --tensor-model-parallel-size 8 --sequence-parallel {end}").layout.sp
+    assert megatron(f"t.py --bf16 --tensor-model-parallel-size 8 {end}").layout.tp == 8
+
+
 def megatron(text: str, gpus: int | None = 8) -> Imported:
     return read("megatron", text, Asked(gpus=gpus))
 
@@ -103,7 +144,9 @@ def test_a_slip_is_noticed() -> None:
 
 
 def test_stages_that_a_layout_does_not_hold_are_said() -> None:
-    found = megatron("t.py --pipeline-model-parallel-size 8 --pipeline-model-parallel-layout Et|L")
+    found = megatron(
+        "t.py --pipeline-model-parallel-size 8 --pipeline-model-parallel-layout 'Et|L'"
+    )
     assert any("--pipeline-model-parallel-layout Et|L" in text for text in found.assumed)
 
 
