@@ -91,7 +91,7 @@ NANOTRON: Final = Exporter(
     framework="nanotron",
     form="YAML: the sections parallelism, tokens, optimizer and model, to merge into a run's",
     suffix=".yaml",
-    checked="nanotron 0.4; recompute_layer and expert_parallel_size of 2026-08",
+    checked="nanotron 0.4; recompute_layer: its repository at 19f88fb",
     limits=(
         limits.NO_OFFLOAD,
         limits.precision(*DTYPES),
