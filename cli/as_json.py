@@ -57,6 +57,7 @@ def of_job(question: Question) -> dict[str, Any]:
         "global_batch": job.work.global_batch,
         "precision": job.work.precision.name,
         "optimizer": job.work.optimizer.name,
+        "shape": asdict(job.model),
     }
 
 

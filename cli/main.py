@@ -32,6 +32,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "advise": "Say what to change in a layout, in order of gain.",
     "cost": "Say what a whole run takes: days, dollars, energy, failures; and how it decodes.",
     "optimal": "Find the compute-optimal model for a budget.",
+    "export": "Write a plan as the flags or the configuration of a framework.",
+    "import": "Read the layout of a job from its launch command or configuration.",
     "models": "List the models that plan3d knows, or show one.",
     "hardware": "List the clusters that plan3d knows, or show one.",
     "validate": "Compare predictions with measured runs.",

@@ -127,22 +127,22 @@ def share(text: str | float) -> float:
     return value
 
 
-Model: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="A name (plan3d models), a Hugging Face config.json, or h=12288,l=96,a=96.",
-        autocompletion=completion.models,
-        rich_help_panel=QUESTION,
-    ),
-]
-Gpus: TypeAlias = Annotated[
-    int,
-    typer.Option(
-        parser=whole, metavar="N", help="GPUs of the job, all of which are used.",
-        rich_help_panel=QUESTION,
-    ),
-]  # fmt: skip
+_MODEL = typer.Option(
+    metavar="NAME",
+    help="A name (plan3d models), a Hugging Face config.json, or h=12288,l=96,a=96.",
+    autocompletion=completion.models,
+    rich_help_panel=QUESTION,
+)
+_GPUS = typer.Option(
+    parser=whole,
+    metavar="N",
+    help="GPUs of the job, all of which are used.",
+    rich_help_panel=QUESTION,
+)
+Model: TypeAlias = Annotated[str, _MODEL]
+MaybeModel: TypeAlias = Annotated[str | None, _MODEL]
+Gpus: TypeAlias = Annotated[int, _GPUS]
+MaybeGpus: TypeAlias = Annotated[int | None, _GPUS]
 Layout: TypeAlias = Annotated[
     str | None,
     typer.Option(

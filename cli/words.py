@@ -113,6 +113,7 @@ def as_option(layout: Layout) -> str:
     """Write a layout as `--layout` takes it."""
     always = ["tp", "pp", "dp", "micro_batch", *["sp"] * (layout.tp > 1)]
     always += ["zero", "shard"] * (layout.zero > 0)
+    always += ["etp"] * (layout.tp > 1 and layout.ep > 1)  # tp if left out, in some frameworks
     value, default = spelled(layout), spelled(Layout())
     others = [name for name in FIELDS if name not in always and value[name] != default[name]]
     return ",".join(f"{name}={value[name]}" for name in (*always, *others))

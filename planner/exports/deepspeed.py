@@ -1,8 +1,13 @@
 """Options of DeepSpeed: its JSON configuration, and the flags of Megatron-DeepSpeed."""
 
+import json
+from collections.abc import Sequence
 from typing import Any, Final
 
-from plan3d.planner.exports.arguments import Arguments, Value
+from plan3d.planner.exports import limits
+from plan3d.planner.exports.arguments import Arguments, Value, words
+from plan3d.planner.exports.planned import Exporter, Limit, Planned, one_line
+from plan3d.planner.exports.shell import nodes, pairs
 from plan3d.planner.result import Job
 from plan3d.simulator.layout import Layout, Recompute, Schedule
 
@@ -72,3 +77,63 @@ def config(job: Job, layout: Layout) -> dict[str, Any]:
         **({kind: {"enabled": True}} if kind else {}),
         **({"sequence_parallel_size": layout.cp} if layout.cp > 1 else {}),
     }
+
+
+def _write(plan: Planned, about: Sequence[str]) -> str:
+    flags = words(layout_arguments(plan.job, plan.layout)) + words(model_arguments(plan.job))
+    each, count = nodes(plan.job)
+    start = f"deepspeed --num_gpus {each} --num_nodes {count} pretrain_gpt.py"
+    launch = [start, *pairs(flags), "--deepspeed_config FILE"]
+    said = {"about": [one_line(line) for line in about], "launch": launch}
+    return json.dumps({"plan3d": said, **config(plan.job, plan.layout)}, indent=2) + "\n"
+
+
+DEEPSPEED: Final = Exporter(
+    framework="deepspeed",
+    form='JSON for --deepspeed_config; "plan3d" has the flags of Megatron-DeepSpeed',
+    suffix=".json",
+    checked="deepspeed 0.19.8; Megatron-DeepSpeed of 2026-08 (not installed: names read)",
+    limits=(
+        Limit(
+            says="hybrid sharding (shard < dp * cp): ZeRO shards over all; leave shard out",
+            applies=lambda plan: (
+                0 < plan.layout.shard * (plan.layout.zero > 0) < plan.layout.dp * plan.layout.cp
+            ),
+            refused=True,
+        ),
+        Limit(
+            says="offload of a share with ZeRO-1 or 2: use offload=0 or 1, or zero=3",
+            applies=lambda plan: 0 < plan.layout.offload < 1 and plan.layout.zero < 3,
+            refused=True,
+        ),
+        Limit(
+            says="etp that is neither 1 nor tp",
+            applies=lambda plan: plan.layout.etp not in (1, plan.layout.tp),
+            refused=True,
+        ),
+        Limit(
+            says="experts of another width than the dense layers, shared experts, dense layers "
+            "among those with experts",
+            applies=lambda plan: (
+                plan.job.model.experts is not None
+                and (
+                    plan.job.model.experts.ffn != plan.job.model.ffn
+                    or plan.job.model.experts.shared_ffn > 0
+                    or plan.job.model.dense_layers > 0
+                )
+            ),
+        ),
+        limits.optimizer("adam", "sgd"),
+        limits.PURE,
+        limits.UNUSUAL,
+        limits.LATENT,
+        limits.WINDOW,
+        limits.ORDER,
+        limits.STAGES,
+        Limit(
+            says="precision fp8: training is in bf16",
+            applies=lambda plan: plan.job.work.precision.name == "fp8",
+        ),
+    ),
+    write=_write,
+)

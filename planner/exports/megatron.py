@@ -4,15 +4,20 @@ The same names, with underscores, are the fields of Megatron-Core's configuratio
 Megatron-Bridge set.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
-from plan3d.planner.exports.arguments import Arguments, Value
+from plan3d.planner.exports import limits
+from plan3d.planner.exports.arguments import Arguments, Value, words
+from plan3d.planner.exports.planned import Exporter, Limit, Planned
+from plan3d.planner.exports.shell import script
 from plan3d.planner.partition.settings import even_sizes
 from plan3d.planner.result import Job
 from plan3d.simulator.layout import Layout, Order, Recompute
 from plan3d.simulator.model import ModelSpec
-from plan3d.simulator.pipeline import counts_ends
+from plan3d.simulator.pipeline import counts_ends, stage_layers
 
 SHARDING: Final = {2: "optim_grads", 3: "optim_grads_params"}
 """Values of ``--data-parallel-sharding-strategy``, by ZeRO stage."""
@@ -68,6 +73,7 @@ def layout_arguments(job: Job, layout: Layout, stages: tuple[int, ...] = ()) -> 
 def stage_arguments(layers: int, layout: Layout, stages: tuple[int, ...] = ()) -> Arguments:
     """Return how the layers are told to be split: nothing where they divide evenly."""
     pp, vpp = layout.pp, layout.vpp
+    stages = stages if vpp == 1 else ()  # chunks are even, or with the ends counted
     given: dict[str, Value] = {}
     if vpp > 1:
         given["num-virtual-stages-per-pipeline-rank"] = vpp
@@ -82,7 +88,7 @@ def stage_arguments(layers: int, layout: Layout, stages: tuple[int, ...] = ()) -
     sizes = stages or even_sizes(layers, pp * vpp)
     if len(set(sizes)) == 1:
         return given
-    if pp > 2 and len(set(sizes[1:-1])) == 1:
+    if pp > 1 and len(set(sizes[1:-1])) <= 1:
         first, last = sizes[0], sizes[-1]
         return {
             **given,
@@ -203,3 +209,51 @@ def _latent(model: ModelSpec) -> Arguments:
         "qk-pos-emb-head-dim": latent.rope_dim,
         "v-head-dim": latent.v_dim,
     }
+
+
+def _rounded(plan: Planned) -> Layout:
+    layout = plan.layout
+    count = -(-layout.recompute_layers // layout.vpp) * layout.vpp
+    if count >= stage_layers(plan.job.model.layers, layout.pp, layout.vpp):
+        return replace(layout, recompute=Recompute.FULL, recompute_layers=0)
+    return replace(layout, recompute_layers=count)
+
+
+SCATTERED: Final = Limit(
+    says="a mixture of experts with tp > 1 and sp=0: Megatron-Core raises an error; use sp=1",
+    applies=lambda plan: (
+        plan.job.model.experts is not None and plan.layout.tp > 1 and not plan.layout.sp
+    ),
+    refused=True,
+)
+
+ROUNDED: Final = Limit(
+    says="recompute=block counts layers in each of vpp chunks: rounded up to a multiple of vpp",
+    applies=lambda plan: plan.layout.recompute_layers % plan.layout.vpp > 0,
+    then=_rounded,
+)
+
+
+def _write(plan: Planned, about: Sequence[str]) -> str:
+    job, layout = plan.job, plan.layout
+    flags = words(layout_arguments(job, layout, plan.stages)) + words(model_arguments(job))
+    # Megatron-LM's collectives overlap with one connection; those of FSDP, with several.
+    one = layout.tp * layout.cp > 1 and layout.zero < 2
+    return script(plan, about, "pretrain_gpt.py", flags, ["CUDA_DEVICE_MAX_CONNECTIONS=1"] * one)
+
+
+MEGATRON: Final = Exporter(
+    framework="megatron",
+    form="shell script: torchrun pretrain_gpt.py with flags",
+    suffix=".sh",
+    checked="Megatron-LM of 2026-08-22, megatron-core 0.16.1",
+    limits=(
+        SCATTERED,
+        limits.TP_OVERLAP,
+        ROUNDED,
+        limits.optimizer(*OPTIMIZERS),
+        limits.PURE,
+        limits.UNUSUAL,
+    ),
+    write=_write,
+)

@@ -1,9 +1,12 @@
 """The best partition, beside the even split and beside what a framework can express."""
 
+import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from plan3d.planner.exports.arguments import words
+from plan3d.planner.exports.megatron import recompute_arguments, stage_arguments
 from plan3d.planner.frameworks import Framework
 from plan3d.planner.partition import dp, ilp
 from plan3d.planner.partition.bounds import TOLERANCE
@@ -20,7 +23,7 @@ from plan3d.planner.partition.settings import (
 )
 from plan3d.planner.partition.windows import Setting
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
-from plan3d.simulator.layout import Recompute
+from plan3d.simulator.layout import Layout, Recompute
 
 SEARCHERS = ("dp", "ilp")
 ENDS = ("megatron", "nemo")
@@ -184,26 +187,13 @@ def _how(problem: Problem, framework: Framework, sizes: Sizes, rule: Setting) ->
     if framework.name != "megatron":
         layers = f"{sizes[0]} layers a stage" if even else "layers " + "/".join(map(str, sizes))
         return f"{layers}, recompute {name}"
-    flags = [f"--num-layers {sum(sizes)} --pipeline-model-parallel-size {len(problem.devices)}"]
-    if problem.chunks_per_device > 1:
-        flags.append(f"--num-virtual-stages-per-pipeline-rank {problem.chunks_per_device}")
-        flags += ["--account-for-embedding-in-pipeline-split"] * (not even)
-        flags += ["--account-for-loss-in-pipeline-split"] * (not even)
-    elif len(set(sizes[1:-1])) > 1:
-        stages = "|".join(f"t*{size}" for size in sizes)
-        flags.append(f"--pipeline-model-parallel-layout 'E{stages}L'")
-    elif not even:
-        flags.append(f"--decoder-first-pipeline-num-layers {sizes[0]}")
-        flags.append(f"--decoder-last-pipeline-num-layers {sizes[-1]}")
+    chunks = problem.chunks_per_device
+    layout = Layout(pp=len(problem.devices), vpp=chunks)
     if rule.count:
-        flags.append(
-            "--recompute-granularity full --recompute-method block "
-            f"--recompute-num-layers {rule.count}"
-        )
-    elif name == "full":
-        flags.append(
-            "--recompute-granularity full --recompute-method uniform --recompute-num-layers 1"
-        )
-    elif name != "none":
-        flags.append(f"--recompute-granularity {name}")
-    return " ".join(flags)
+        count = rule.count * chunks
+        layout = replace(layout, recompute=Recompute.BLOCK, recompute_layers=count)
+    elif name.upper() in Recompute.__members__:
+        layout = replace(layout, recompute=Recompute[name.upper()])
+    given = {"num-layers": sum(sizes), "pipeline-model-parallel-size": layout.pp}
+    split = stage_arguments(sum(sizes), layout, sizes)
+    return shlex.join(words({**given, **split, **recompute_arguments(layout)}))
