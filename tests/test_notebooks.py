@@ -1,4 +1,4 @@
-"""Notebooks run from top to bottom, check what they say, and are stored without what they printed."""
+"""Notebooks run from top to bottom, check what they say, and are stored without output."""
 
 import json
 from pathlib import Path
