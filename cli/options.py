@@ -139,6 +139,19 @@ Fidelity: TypeAlias = Annotated[
         rich_help_panel=QUESTION,
     ),
 ]
+Fix: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS=N",
+        help="Only such layouts: tp=8.",
+        autocompletion=completion.axes,
+        rich_help_panel=LAYOUTS,
+    ),
+]
+Limit: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="AXIS<=N", help="Only up to this: pp<=16.", rich_help_panel=LAYOUTS),
+]
 Tokens: TypeAlias = Annotated[
     float | None,
     typer.Option(

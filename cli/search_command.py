@@ -52,21 +52,8 @@ EXAMPLES: Final = (
 @asks()
 def run(
     asked: Question,
-    fix: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS=N",
-            help="Only such layouts: tp=8.",
-            autocompletion=completion.axes,
-            rich_help_panel=options.LAYOUTS,
-        ),
-    ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS<=N", help="Only up to this: pp<=16.", rich_help_panel=options.LAYOUTS
-        ),
-    ] = None,
+    fix: options.Fix = None,
+    limit: options.Limit = None,
     searcher: Annotated[
         str,
         typer.Option(
