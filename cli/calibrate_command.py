@@ -27,6 +27,8 @@ EXAMPLES: Final = (
 )
 
 DEVICES = ("cuda", "cpu")
+FITTING, MEASURING = "What is fitted", "How it is measured"
+"""Groups of options."""
 BUDGET_S = 300.0
 """Time to measure, unless said otherwise. [s]"""
 
@@ -35,11 +37,20 @@ BUDGET_S = 300.0
 def run(
     points: Annotated[
         list[Path] | None,
-        typer.Option("--from", metavar="FILE.csv", help="Fit these points; measure nothing."),
+        typer.Option(
+            "--from",
+            metavar="FILE.csv",
+            help="Fit these points; measure nothing.",
+            rich_help_panel=FITTING,
+        ),
     ] = None,
     runs: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", help="Fit a site's few scalars to its own training runs."),
+        typer.Option(
+            metavar="FILE.csv",
+            help="Fit a site's few scalars to its own training runs.",
+            rich_help_panel=FITTING,
+        ),
     ] = None,
     out: Annotated[
         str | None,
@@ -47,6 +58,7 @@ def run(
             metavar="NAME",
             help="Write NAME.toml and figures; when measuring NAME.points.csv, too, and go on "
             "from it if it is there. [default: calibration, when measuring]",
+            rich_help_panel=options.OUTPUT,
         ),
     ] = None,
     device: Annotated[
@@ -55,21 +67,36 @@ def run(
             metavar="NAME",
             help="cuda, or cpu: a small trial. [default: cuda]",
             autocompletion=completion.one_of(*DEVICES),
+            rich_help_panel=MEASURING,
         ),
     ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
-            parser=options.duration, metavar="TIME", help="Time to measure. [default: 5m]"
+            parser=options.duration,
+            metavar="TIME",
+            help="Time to measure. [default: 5m]",
+            rich_help_panel=MEASURING,
         ),
     ] = None,
     only: Annotated[
         str,
-        typer.Option(metavar="LAW,...", help="gemm, fp8, attention, memory, host, node, network."),
+        typer.Option(
+            metavar="LAW,...",
+            help="gemm, fp8, attention, memory, host, node, network.",
+            rich_help_panel=FITTING,
+        ),
     ] = "",
-    gpu: Annotated[str, typer.Option(metavar="NAME", help="The points of this GPU.")] = "",
+    gpu: Annotated[
+        str, typer.Option(metavar="NAME", help="The points of this GPU.", rich_help_panel=FITTING)
+    ] = "",
     site: Annotated[
-        str, typer.Option(metavar="TEXT", help="Points of sites with this text in their name.")
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="Points of sites with this text in their name.",
+            rich_help_panel=FITTING,
+        ),
     ] = "",
     hardware: Annotated[
         str | None,
@@ -77,10 +104,17 @@ def run(
             metavar="NAME",
             help="Cluster for all that is not fitted. [default: the GPU's]",
             autocompletion=completion.clusters,
+            rich_help_panel=FITTING,
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Of the random operands. [default: 0]")
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Of the random operands. [default: 0]",
+            rich_help_panel=MEASURING,
+        ),
     ] = None,
     json: options.Json = False,
 ) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from plan3d import hardware_profiles
 from plan3d.cli import as_json, calibration_report, files
-from plan3d.cli.console import note, say
+from plan3d.cli.console import detail, note, say
 from plan3d.cli.progress import doing
 from plan3d.cli.render import show
 from plan3d.cli.validate_command import Shipped
@@ -62,6 +62,7 @@ def of_points(
 def of_runs(path: Path, name: Path | None, *, json: bool) -> None:
     """Fit a site's scalars to its training runs and report; write a profile if a name is given."""
     found = read_runs(path)
+    detail(f"{path}: {len(found.rows):,} runs")
     cases, skipped = [], dict(found.skipped)
     for run in found.rows:
         try:
@@ -88,6 +89,7 @@ def _read(paths: Sequence[Path]) -> tuple[list[Point], dict[str, str]]:
     for path in paths:
         found = read_points(path)
         points += found.points
+        detail(f"{path}: {len(found.points):,} points")
         about.update(found.about)
         if found.cut_short:
             note(f"{path}: the last line was cut short and is left out")

@@ -9,7 +9,7 @@ import typer
 
 from plan3d.cli import as_json, completion, files, options
 from plan3d.cli.check_report import report
-from plan3d.cli.console import say
+from plan3d.cli.console import detail, say
 from plan3d.cli.inputs import cluster_named
 from plan3d.cli.progress import doing
 from plan3d.cli.render import show
@@ -107,7 +107,9 @@ def run(
         raise unknown("style", only, grid.STYLES)
     cluster = None if hardware is None else cluster_named(hardware)
     name = devices.ready(device)
-    result = compared(device, name, cluster or _own(name), only, tolerance)
+    profile = cluster or _own(name)
+    detail(f"{name}, predicted with {profile.name}, digest {profile.digest}")
+    result = compared(device, name, profile, only, tolerance)
     _write(result, csv, plot)
     if json:
         say(as_json.dumps(result.to_json()))

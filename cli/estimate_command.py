@@ -5,9 +5,10 @@ from typing import Final
 import typer
 
 from plan3d.cli import files, options, report
+from plan3d.cli.asking import asks
 from plan3d.cli.deliver import deliver
-from plan3d.cli.inputs import question
 from plan3d.cli.layout_option import read_layout
+from plan3d.cli.question import Question
 from plan3d.cli.single import single
 from plan3d.planner import frameworks
 from plan3d.simulator.errors import NothingFeasibleError
@@ -31,19 +32,10 @@ EXAMPLES: Final = (
 
 
 @command.command()
+@asks()
 def run(
-    model: options.Model,
-    gpus: options.Gpus,
+    asked: Question,
     layout: options.LayoutText,
-    hardware: options.Hardware = None,
-    seq: options.Seq = None,
-    global_batch: options.GlobalBatch = None,
-    precision: options.Precision = None,
-    optimizer: options.Optimizer = None,
-    framework: options.Framework = frameworks.DEFAULT,
-    tokens: options.Tokens = None,
-    price: options.Price = None,
-    fidelity: options.Fidelity = "analytical",
     json: options.Json = False,
     csv: options.Csv = None,
     markdown: options.Markdown = None,
@@ -54,23 +46,8 @@ def run(
     3. A layout that cannot run is refused with every rule that it breaks.
     """
     files.check(csv, markdown)
-    asked = question(
-        model=model,
-        gpus=gpus,
-        hardware=hardware,
-        seq=seq,
-        global_batch=global_batch,
-        precision=precision,
-        optimizer=optimizer,
-        framework=framework,
-        tokens=tokens,
-        price=price,
-        fidelity=fidelity,
-    )
-    runner = frameworks.named(framework)
-    chosen = read_layout(
-        layout, gpus, asked.job.software, runner, moe=asked.job.model.experts is not None
-    )
+    runner, job = frameworks.named(asked.framework), asked.job
+    chosen = read_layout(layout, job.gpus, job.software, runner, moe=job.model.experts is not None)
     result = single(asked, chosen, runner)
     plan = result.plans[0]
     text = report.of_layout(asked, plan)

@@ -65,6 +65,7 @@ def question(
         job=Job(model=preset.model, work=work, cluster=cluster, software=software, gpus=gpus),
         tokens=tokens or preset.tokens,
         fidelity=fidelity,
+        framework=framework,
         version=plan3d.__version__,
         options=" ".join(
             f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items()

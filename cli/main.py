@@ -80,7 +80,7 @@ commands = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": WIDEST},
 )
 
 

@@ -63,10 +63,9 @@ def built(module: ModuleType, name: str, common: Sequence[Any]) -> Any:
         info.cls = _Command
     command: Any = typer.main.get_command(application)
     command.name = name
-    command.examples = module.EXAMPLES
     for part in (command, *getattr(command, "commands", {}).values()):
         part.params += common
-        part.examples = part.examples or module.EXAMPLES
+        part.examples = getattr(module, "EXAMPLES", ())
     return command
 
 
@@ -91,10 +90,11 @@ def _write_options(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any)
 
 def _write_end(examples: Sequence[tuple[str, str]], formatter: Any) -> None:
     """Write examples and exit codes: a command is never broken into lines."""
-    with formatter.section("Examples"):
-        for asked, command in examples:
-            formatter.write_text(f"{asked}:")
-            formatter.write(f"{'':>{formatter.current_indent + 4}}{command}\n")
+    if examples:
+        with formatter.section("Examples"):
+            for asked, command in examples:
+                formatter.write_text(f"{asked}:")
+                formatter.write(f"{'':>{formatter.current_indent + 4}}{command}\n")
     write_exit_codes(formatter)
 
 

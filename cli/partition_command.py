@@ -8,11 +8,12 @@ from typing import Annotated, Final, TypeAlias
 import typer
 
 from plan3d.cli import as_json, completion, files, options, partition_report
+from plan3d.cli.asking import STEP, asks
 from plan3d.cli.console import say
-from plan3d.cli.inputs import question
 from plan3d.cli.layer_table import read_layers, write_layers
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.progress import doing
+from plan3d.cli.question import Question
 from plan3d.cli.render import show
 from plan3d.planner import frameworks
 from plan3d.planner.partition.compare import SEARCHERS, compare
@@ -51,19 +52,13 @@ Degree: TypeAlias = Annotated[
 
 
 @command.command()
+@asks(STEP)
 def run(
-    model: options.Model,
-    gpus: options.Gpus,
+    asked: Question,
     layout: options.LayoutText = "",
     tp: Degree = None,
     pp: Degree = None,
     vpp: Degree = None,
-    hardware: options.Hardware = None,
-    seq: options.Seq = None,
-    global_batch: options.GlobalBatch = None,
-    precision: options.Precision = None,
-    optimizer: options.Optimizer = None,
-    framework: options.Framework = frameworks.DEFAULT,
     searcher: Annotated[
         str | None,
         typer.Option(
@@ -126,15 +121,11 @@ def run(
     files.check(csv)
     if couple not in (None, *COUPLINGS):
         raise unknown("coupling", str(couple), COUPLINGS)
-    asked = question(
-        model=model, gpus=gpus, hardware=hardware, seq=seq, global_batch=global_batch,
-        precision=precision, optimizer=optimizer, framework=framework,
-    )  # fmt: skip
-    runner = frameworks.named(framework)
+    runner = frameworks.named(asked.framework)
     short = [f"{k}={v}" for k, v in (("tp", tp), ("pp", pp), ("vpp", vpp)) if v is not None]
     chosen = read_layout(
         ",".join(filter(None, [layout, *short])),
-        gpus,
+        asked.job.gpus,
         asked.job.software,
         runner,
         moe=asked.job.model.experts is not None,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from plan3d.planner.frameworks import DEFAULT
 from plan3d.planner.result import Job
 from plan3d.simulator.economics import RunCost, run_cost
 from plan3d.simulator.result import Estimate
@@ -20,6 +21,8 @@ class Question:
     """The options that ask the same question again."""
     assumed: tuple[str, ...]
     """What the user did not say, a line each."""
+    framework: str = DEFAULT
+    """Whose layouts are asked for (`planner.frameworks`)."""
 
     def run_cost(self, estimate: Estimate) -> RunCost | None:
         """Return what the whole training run takes, if its tokens are known."""

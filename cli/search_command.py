@@ -6,11 +6,12 @@ from typing import Annotated, Final
 import typer
 
 from plan3d.cli import completion, files, options, report
+from plan3d.cli.asking import asks
 from plan3d.cli.deliver import deliver
-from plan3d.cli.inputs import evaluator, forecast, player, question
+from plan3d.cli.inputs import evaluator, forecast, player
 from plan3d.cli.partition_report import inner_answer, inner_object, inner_table
 from plan3d.cli.progress import doing
-from plan3d.planner import frameworks
+from plan3d.cli.question import Question
 from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.planner.exhaustive import search
 from plan3d.planner.inner import search_inner
@@ -48,15 +49,9 @@ EXAMPLES: Final = (
 
 
 @command.command()
+@asks()
 def run(
-    model: options.Model,
-    gpus: options.Gpus,
-    hardware: options.Hardware = None,
-    seq: options.Seq = None,
-    global_batch: options.GlobalBatch = None,
-    precision: options.Precision = None,
-    optimizer: options.Optimizer = None,
-    framework: options.Framework = frameworks.DEFAULT,
+    asked: Question,
     fix: options.Fix = None,
     limit: options.Limit = None,
     searcher: Annotated[
@@ -93,9 +88,6 @@ def run(
             rich_help_panel=SEARCH,
         ),
     ] = True,
-    tokens: options.Tokens = None,
-    price: options.Price = None,
-    fidelity: options.Fidelity = "analytical",
     json: options.Json = False,
     csv: options.Csv = None,
     markdown: options.Markdown = None,
@@ -108,32 +100,19 @@ def run(
     model.
     """
     files.check(csv, markdown)
-    asked = question(
-        model=model,
-        gpus=gpus,
-        hardware=hardware,
-        seq=seq,
-        global_batch=global_batch,
-        precision=precision,
-        optimizer=optimizer,
-        framework=framework,
-        tokens=tokens,
-        price=price,
-        fidelity=fidelity,
-    )
     if searcher not in SEARCHERS:
         raise unknown("searcher", searcher, SEARCHERS)
     exact = searcher != SEARCHERS[0]
-    if exact and (objective, fidelity) != ("time", "analytical"):
+    if exact and (objective, asked.fidelity) != ("time", "analytical"):
         raise InputError(
             f"--searcher {searcher} minimises the analytical step time; leave out --objective "
-            f"{objective} and --fidelity {fidelity}, or use --searcher {SEARCHERS[0]}"
+            f"{objective} and --fidelity {asked.fidelity}, or use --searcher {SEARCHERS[0]}"
         )
     constraints = (*map(parse_fix, fix or ()), *map(parse_limit, limit or ()))
     with doing("looking at every layout") as told:
         result = search(
             asked.job,
-            framework=framework,
+            framework=asked.framework,
             objective=objective,
             top=top,
             constraints=constraints,
@@ -148,7 +127,7 @@ def run(
         with doing("dividing layers among stages") as told:
             found = search_inner(
                 asked.job,
-                framework=framework,
+                framework=asked.framework,
                 searcher=searcher,
                 constraints=constraints,
                 first=[plan.layout for plan in result.plans],

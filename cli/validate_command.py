@@ -8,7 +8,7 @@ import typer
 
 from plan3d import hardware_profiles
 from plan3d.cli import as_json, completion, files, options
-from plan3d.cli.console import note, say
+from plan3d.cli.console import detail, note, say
 from plan3d.cli.progress import doing
 from plan3d.cli.render import show
 from plan3d.cli.scores import scores
@@ -84,6 +84,7 @@ def run(
     if by is not None and by not in GROUPS:
         raise unknown("grouping", by, GROUPS)
     found = published_runs() if runs is None else read_runs(runs)
+    detail(f"{runs or 'the published runs'}: {len(found.rows):,} runs")
     with doing("predicting runs") as told:
         result = validate(found.of_suite(suite) if suite else found, Shipped(), progress=told)
     _warn([f"{reason}; {where}" for reason, where in found.rejected] + list(result.doubtful))

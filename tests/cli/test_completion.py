@@ -59,7 +59,9 @@ print(status, [name for name in {HEAVY} if name in sys.modules])
 
 
 def test_options_are_completed() -> None:
-    assert offered("plan3d search --pr")[0] == ["--precision", "--prefer-safe", "--price"]
+    assert offered("plan3d search --pr")[0] == [
+        "--precision", "--price", "--prefer-safe"
+    ]  # fmt: skip
 
 
 def test_a_command_that_there_is_not_is_no_message() -> None:

@@ -226,3 +226,12 @@ def test_the_same_question_has_the_same_answer() -> None:
     assert evaluator_of(JOB)(LayoutTable.of([first.plans[0].layout])).row(0) == (
         first.plans[0].estimate
     )
+
+
+def test_progress_is_told_from_the_first_part_to_the_last() -> None:
+    told: list[tuple[int, int]] = []
+    found = search(job(16), progress=lambda done, total: told.append((done, total)))
+    assert found.plans
+    done, totals = zip(*told, strict=True)
+    assert list(done) == sorted(done)
+    assert set(totals) == {done[-1]}

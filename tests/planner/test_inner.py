@@ -104,3 +104,10 @@ def test_a_queue_that_is_cut_short_proves_nothing(monkeypatch: pytest.MonkeyPatc
 def test_recomputation_is_not_fixed_from_outside() -> None:
     with pytest.raises(InputError, match="leave recompute out"):
         search_inner(JOB, constraints=(parse_fix("recompute=full"),))
+
+
+def test_progress_counts_the_layouts_that_are_solved() -> None:
+    told: list[tuple[int, int]] = []
+    found = search_inner(JOB, constraints=TP1, progress=lambda *part: told.append(part))
+    assert [done for done, _ in told] == list(range(found.solved))
+    assert all(done < total for done, total in told)

@@ -113,3 +113,13 @@ def test_a_wrong_unit_is_named_and_left_out(run: Build, profiles: Profiles, fake
     assert report.skipped == {"wrong unit of time": 1, "wrong unit of memory": 1}
     assert "run ms: a step of 1000 s is 833 times" in report.doubtful[0]
     assert "run mb: mem_gb 61000 on a GPU of" in report.doubtful[1]
+
+
+def test_progress_counts_the_runs(run: Build, profiles: Profiles, fake: Fake) -> None:
+    told: list[tuple[int, int]] = []
+    rows = (run(id="1"), run(id="2", flag=1))
+    validate(
+        Runs(rows=rows), profiles, fake(lambda t: np.full(len(t), 2.0), 1e9),
+        progress=lambda *part: told.append(part),
+    )  # fmt: skip
+    assert told == [(0, 2), (1, 2)]

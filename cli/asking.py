@@ -1,0 +1,59 @@
+"""The options that ask the question, which most commands share: given to a command in one line."""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Any, Final, TypeAlias
+
+from plan3d.cli import options
+from plan3d.cli.inputs import question
+
+Command: TypeAlias = Callable[..., None]
+
+OPTIONS: Final[Mapping[str, Any]] = {
+    "model": options.Model,
+    "gpus": options.Gpus,
+    "hardware": options.Hardware,
+    "seq": options.Seq,
+    "global_batch": options.GlobalBatch,
+    "precision": options.Precision,
+    "optimizer": options.Optimizer,
+    "fidelity": options.Fidelity,
+    "framework": options.Framework,
+    "tokens": options.Tokens,
+    "price": options.Price,
+}
+"""By parameter of `inputs.question`, which has their defaults."""
+STEP: Final = tuple(name for name in OPTIONS if name not in ("fidelity", "tokens", "price"))
+"""Those of a command that is about one step by the analytical model."""
+
+
+def asks(names: Collection[str] = tuple(OPTIONS)) -> Callable[[Command], Command]:
+    """Return what gives a command these options, before its own, and hands it the `Question`.
+
+    Typer reads a command's options from its signature; so the command's first parameter, the
+    question, is replaced there by the options that ask it.
+    """
+
+    def decorate(command: Command) -> Command:
+        own = list(signature(command, eval_str=True).parameters.values())[1:]
+        defaults = signature(question).parameters
+        shared = [
+            Parameter(
+                name, Parameter.KEYWORD_ONLY, default=defaults[name].default,
+                annotation=OPTIONS[name],
+            )
+            for name in names
+        ]  # fmt: skip
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            asked = question(**{name: given.pop(name) for name in names})
+            command(asked, **given)
+
+        both = [*shared, *(param.replace(kind=Parameter.KEYWORD_ONLY) for param in own)]
+        run.__signature__ = Signature(both)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in both}
+        return run
+
+    return decorate
