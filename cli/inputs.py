@@ -57,7 +57,8 @@ def question(
         precision=precision_named(precision or preset.precision),
         optimizer=optimizer_named(optimizer or preset.optimizer),
     )
-    cluster = priced(cluster_named(hardware or preset.hardware), price)
+    profile = hardware or preset.hardware
+    cluster = priced(cluster_named(profile), price)
     detail(f"model {preset.name}: {preset.source}")
     detail(f"cluster {cluster.name}, digest {cluster.digest}: {hardware or 'the usual one'}")
     detail(f"software {software.name}: of framework {framework}")
@@ -66,6 +67,7 @@ def question(
         tokens=tokens or preset.tokens,
         fidelity=fidelity,
         framework=framework,
+        hardware=profile,
         version=plan3d.__version__,
         options=" ".join(
             f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items()

@@ -23,6 +23,8 @@ class Question:
     """What the user did not say, a line each."""
     framework: str = DEFAULT
     """Whose layouts are asked for (`planner.frameworks`)."""
+    hardware: str = ""
+    """Name or path of the profile that the cluster is from."""
 
     def run_cost(self, estimate: Estimate) -> RunCost | None:
         """Return what the whole training run takes, if its tokens are known."""

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 import typer
 
 from plan3d.cli import files, options
-from plan3d.cli.inputs import question
-from plan3d.planner import frameworks
+from plan3d.cli.asking import STEP, asks
+from plan3d.cli.question import Question
 from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.planner.exports import flags
 from plan3d.planner.tuning import PATTERNS, Reader, Template, pattern_of
@@ -37,9 +37,9 @@ EXAMPLES: Final = (
 
 
 @command.command()
+@asks(STEP)
 def run(
-    model: options.Model,
-    gpus: options.Gpus,
+    asked: Question,
     launch: Annotated[
         str,
         typer.Option(
@@ -50,12 +50,6 @@ def run(
             rich_help_panel=MEASURING,
         ),
     ],
-    hardware: options.Hardware = None,
-    seq: options.Seq = None,
-    global_batch: options.GlobalBatch = None,
-    precision: options.Precision = None,
-    optimizer: options.Optimizer = None,
-    framework: options.Framework = frameworks.DEFAULT,
     fix: options.Fix = None,
     limit: options.Limit = None,
     trials: Annotated[
@@ -132,17 +126,7 @@ def run(
     name = Path(out)
     if not name.name:
         raise typer.BadParameter(f"--out {out!r} is not a name; the files are called after it")
-    asked = question(
-        model=model,
-        gpus=gpus,
-        hardware=hardware,
-        seq=seq,
-        global_batch=global_batch,
-        precision=precision,
-        optimizer=optimizer,
-        framework=framework,
-    )
-    job, text = asked.job, pattern or PATTERNS.get(framework)
+    job, text = asked.job, pattern or PATTERNS.get(asked.framework)
     reader = Reader(
         job=job,
         pattern=pattern_of(text) if text else None,
@@ -153,10 +137,8 @@ def run(
 
     tuning = Tuning(
         question=asked,
-        framework=framework,
-        hardware=hardware,
         constraints=(*map(parse_fix, fix or ()), *map(parse_limit, limit or ())),
-        template=Template.read(launch, job, partial(flags, framework, job)),
+        template=Template.read(launch, job, partial(flags, asked.framework, job)),
         reader=reader,
         timeout_s=timeout or TIMEOUT_S,
         trials=trials,

@@ -38,8 +38,6 @@ class Tuning:
     """What is asked of a tuning run."""
 
     question: Question
-    framework: str
-    hardware: str | None
     constraints: tuple[Constraint, ...]
     template: Template
     reader: Reader
@@ -69,13 +67,13 @@ def run_tuning(tuning: Tuning, *, dry_run: bool, json: bool) -> None:
     """Tune, report, and write the corrected profile."""
     job = tuning.question.job
     with doing("predicting layouts"):
-        grid = grid_of(job, frameworks.named(tuning.framework), tuning.constraints)
+        grid = grid_of(job, frameworks.named(tuning.question.framework), tuning.constraints)
         first = _first(tuning, grid)
     if dry_run:
         for layout in first:
             say(shlex.join(tuning.template.filled(layout)))
         return
-    with opened(tuning.record_path, job, tuning.framework) as record:
+    with opened(tuning.record_path, job, tuning.question.framework) as record:
         _say_begun(record)
         found = _tuned(tuning, grid, record, first)
     if found.best is None:
@@ -91,7 +89,7 @@ def run_tuning(tuning: Tuning, *, dry_run: bool, json: bool) -> None:
 def _first(tuning: Tuning, grid: Grid) -> tuple[Layout, ...]:
     """Return the layouts to try first: what a search shows, or what misses by least."""
     result = search(
-        tuning.question.job, framework=tuning.framework, top=tuning.first,
+        tuning.question.job, framework=tuning.question.framework, top=tuning.first,
         constraints=tuning.constraints,
     )  # fmt: skip
     plans = result.plans or ((result.nearest,) if result.nearest else ())
@@ -135,7 +133,7 @@ def _corrected(tuning: Tuning, found: Tuned) -> tuple[SiteFit | None, str]:
         return fit, "no corrected profile: the measurements do not speak against the one used"
     origin = f"plan3d tune: {fit.runs} runs of this site, {', '.join(fit.scalars)}"
     path = tuning.profile_path
-    base = tuning.hardware or job.cluster.name
+    base = tuning.question.hardware
     if base.endswith(".toml") or "/" in base:
         base = os.path.relpath(base, path.parent)
         base = base if base.endswith(".toml") else f"{base}.toml"
