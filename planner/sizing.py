@@ -13,9 +13,8 @@ from typing import Final
 
 from plan3d.planner import frameworks
 from plan3d.planner.constraints import Constraint
-from plan3d.planner.exhaustive import search
 from plan3d.planner.result import Job, Plan
-from plan3d.planner.scaling import why_none
+from plan3d.planner.scaling import best, why_none
 from plan3d.planner.space import space
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.flops import model_flop_per_step
@@ -163,7 +162,7 @@ class _Trial:
 
     def _size(self, gpus: int) -> Size:
         job = replace(self.job, gpus=gpus)
-        found = search(job, framework=self.framework, constraints=self.constraints, top=1)
+        found = best(job, self.framework, self.constraints)
         if not found.plans:
             return Size(gpus=gpus, plan=None, why=why_none(found), run=None, met=False)
         plan = found.plans[0]

@@ -29,7 +29,7 @@ def sized(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sizing]:
     zero = StepTime(**dict.fromkeys(StepTime.__dataclass_fields__, 0.0))
 
     def run(step_s: StepS, **goal: Any) -> Sizing:
-        def fake(job: Job, **_: Any) -> SearchResult:
+        def fake(job: Job, *_: Any) -> SearchResult:
             time_s = step_s(job.gpus)
             if time_s is None:
                 return replace(found, job=job, plans=(), nearest=None, advice=("too small",))
@@ -37,7 +37,7 @@ def sized(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sizing]:
             estimate = replace(found.plans[0].estimate, time=time, gpus=job.gpus)
             return replace(found, job=job, plans=(replace(found.plans[0], estimate=estimate),))
 
-        monkeypatch.setattr(sizing, "search", fake)
+        monkeypatch.setattr(sizing, "best", fake)
         most = goal.pop("most_gpus", 128)
         tokens = STEPS * JOB.work.tokens
         return size(JOB, Goal(tokens=tokens, **goal), parts=NEVER, most_gpus=most)
