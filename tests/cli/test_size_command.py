@@ -1,5 +1,7 @@
 """plan3d size."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.answers import Capture, parsed, printed, refused
@@ -14,6 +16,7 @@ def test_the_fewest_and_the_proof(capsys: Capture) -> None:
     assert answer["run"]["time_s"] <= found["goal"]["within_s"] == 43_200
     assert below["gpus"] < answer["gpus"]
     assert not below["met"]
+    assert found["next_below"]
     tried = [one["gpus"] for one in found["tried"]]
     assert tried == sorted(set(tried))
     assert found["goal"]["within_usd"] is None
@@ -21,7 +24,7 @@ def test_the_fewest_and_the_proof(capsys: Capture) -> None:
 
 def test_the_first_lines_answer(capsys: Capture) -> None:
     lines = printed(capsys, *SMALL, "--days", "1", "--budget", "5k$").splitlines()
-    assert lines[1] == "Wanted: 10 B tokens in 1 days, for 5,000 USD"
+    assert lines[1] == "Wanted: 10 B tokens in 1 day, for 5,000 USD"
     assert "GPU hours" in lines[2]
     assert lines[4].startswith("The fewest of the ")
 
@@ -51,3 +54,9 @@ def test_what_is_no_goal_is_refused(capsys: Capture, args: list[str], message: s
 def test_a_model_without_tokens_needs_them(capsys: Capture) -> None:
     asked = ["size", "--model", "h=512,l=4,a=8", "--days", "1"]
     assert "give --tokens, such as 2T" in refused(capsys, *asked)
+
+
+def test_the_report_as_markdown(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "size.md"
+    printed(capsys, *SMALL, "--days", "1", "--report", str(path))
+    assert "## Numbers of GPUs that were tried" in path.read_text(encoding="utf-8")

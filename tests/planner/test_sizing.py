@@ -59,6 +59,7 @@ def test_a_deadline_by_hand(sized: Callable[..., Sizing]) -> None:
     assert found.below is not None
     assert found.below.gpus == 32
     assert not found.below.met
+    assert found.next_below
     assert set(gpus(found)) >= {1, 2, 4, 8, 16, 24, 32, 40, 64}
 
 
