@@ -38,7 +38,7 @@ def _answer(question: Question, found: Sizing) -> Iterator[str]:
         yield f"Layout: {brief(found.answer.plan.layout)}{around(found.answer.plan.outlook)}"
         yield _proof(found)
         return
-    yield f"None of the {len(found.tried)} numbers of GPUs that were tried meets it."
+    yield "No number of GPUs that was tried meets it."
     for which, one in (("Fastest", found.fastest), ("Cheapest", found.cheapest)):
         if one is not None:
             yield f"{which}: {one.gpus:,} GPUs, {_figures(one)}"
