@@ -26,6 +26,8 @@ OPTIONS: Final[Mapping[str, Any]] = {
 """By parameter of `inputs.question`, which has their defaults."""
 STEP: Final = tuple(name for name in OPTIONS if name not in ("fidelity", "tokens", "price"))
 """Those of a command that is about one step by the analytical model."""
+RUN: Final = (*STEP, "tokens", "price")
+"""Those of a command that is about a whole run by it."""
 
 
 def asks(names: Collection[str] = tuple(OPTIONS)) -> Callable[[Command], Command]:

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from plan3d import hardware_profiles
-from plan3d.cli import completion, files, options
+from plan3d.cli import completion, files, options, values
 from plan3d.simulator.errors import InputError
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -73,7 +73,7 @@ def run(
     budget: Annotated[
         float | None,
         typer.Option(
-            parser=options.duration,
+            parser=values.duration,
             metavar="TIME",
             help="Time to measure. [default: 5m]",
             rich_help_panel=MEASURING,

@@ -1,15 +1,25 @@
 """plan3d compare: layouts, plans or hardware side by side, their differences explained."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import compare_report, files, options
+from plan3d.cli import compare_report, files, options, values
 from plan3d.cli.deliver import hand_over
 from plan3d.cli.subjects import compared
 from plan3d.planner import frameworks
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "Two layouts, term by term",
+        "plan3d compare tp=8,pp=8 tp=4,pp=8 --model gpt175b --gpus 1024",
+    ),
+    (
+        "Two clusters",
+        "plan3d compare --model gpt13b --gpus 64 --hardware dgx-a100-80g --hardware dgx-h100",
+    ),
+)
 
 
 @command.command()
@@ -22,7 +32,7 @@ def run(
         str | None, typer.Option(metavar="NAME", help="As for search; plans of files have theirs.")
     ] = None,
     gpus: Annotated[
-        int | None, typer.Option(parser=options.whole, metavar="N", help="GPUs of the job.")
+        int | None, typer.Option(parser=values.whole, metavar="N", help="GPUs of the job.")
     ] = None,
     hardware: Annotated[
         list[str] | None,

@@ -1,80 +1,81 @@
 """plan3d cost: what a whole training run takes, failures included."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import cost_report, files, options
+from plan3d.cli import cost_report, files, options, values
+from plan3d.cli.asking import RUN, asks
 from plan3d.cli.chosen import chosen
 from plan3d.cli.deliver import hand_over
-from plan3d.cli.inputs import question, reliability, site
-from plan3d.planner import frameworks
+from plan3d.cli.inputs import reliability, site
+from plan3d.cli.question import Question
 from plan3d.simulator.errors import InputError, NothingFeasibleError
 from plan3d.simulator.whole_run import whole_run
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "Days, dollars, energy and failures of a run",
+        "plan3d cost --model gpt175b --gpus 1024 --layout tp=8,pp=8 --tokens 300B",
+    ),
+    (
+        "Other prices, machines that fail more often",
+        "plan3d cost --model gpt13b --gpus 64 --tokens 300B --price 2 --mtbf-gpu 1000d",
+    ),
+)
 
 
 @command.command()
+@asks(RUN)
 def run(
-    model: options.Model,
-    gpus: options.Gpus,
+    asked: Question,
     layout: options.Layout = None,
-    hardware: options.Hardware = None,
-    seq: options.Seq = None,
-    global_batch: options.GlobalBatch = None,
-    precision: options.Precision = None,
-    optimizer: options.Optimizer = None,
-    framework: options.Framework = frameworks.DEFAULT,
-    tokens: options.Tokens = None,
-    price: options.Price = None,
     mtbf_gpu: Annotated[
         float | None,
-        typer.Option(parser=options.span, metavar="TIME", help="Between failures of a GPU: 3600d."),
+        typer.Option(parser=values.span, metavar="TIME", help="Between failures of a GPU: 3600d."),
     ] = None,
     mtbf_node: Annotated[
         float | None,
-        typer.Option(parser=options.span, metavar="TIME", help="Of all else in a node: 640d."),
+        typer.Option(parser=values.span, metavar="TIME", help="Of all else in a node: 640d."),
     ] = None,
     restart: Annotated[
         float | None,
-        typer.Option(parser=options.span, metavar="TIME", help="Before the checkpoint is read."),
+        typer.Option(parser=values.span, metavar="TIME", help="Before the checkpoint is read."),
     ] = None,
     storage: Annotated[
         float | None,
-        typer.Option(parser=options.rate, metavar="RATE", help="Of a node: '1 GB/s'."),
+        typer.Option(parser=values.rate, metavar="RATE", help="Of a node: '1 GB/s'."),
     ] = None,
     host_share: Annotated[
         float | None,
-        typer.Option(parser=options.amount, metavar="N", help="Power of hosts over the GPUs'."),
+        typer.Option(parser=values.amount, metavar="N", help="Power of hosts over the GPUs'."),
     ] = None,
     pue: Annotated[
         float | None,
-        typer.Option(parser=options.amount, metavar="N", help="Energy of the site over the IT's."),
+        typer.Option(parser=values.amount, metavar="N", help="Energy of the site over the IT's."),
     ] = None,
     co2: Annotated[
         float | None,
-        typer.Option(parser=options.amount, metavar="GRAMS", help="Of the grid, for a kWh."),
+        typer.Option(parser=values.amount, metavar="GRAMS", help="Of the grid, for a kWh."),
     ] = None,
     kwh: Annotated[
-        float | None, typer.Option(parser=options.amount, metavar="USD", help="Price of a kWh.")
+        float | None, typer.Option(parser=values.amount, metavar="USD", help="Price of a kWh.")
     ] = None,
     json: options.Json = False,
     markdown: options.Markdown = None,
 ) -> None:
     """Say what a whole run takes: days, dollars, energy, CO2, failures; and how it decodes."""
     files.check(markdown)
-    asked = question(
-        model=model, gpus=gpus, hardware=hardware, seq=seq, global_batch=global_batch,
-        precision=precision, optimizer=optimizer, framework=framework, tokens=tokens, price=price,
-    )  # fmt: skip
     if asked.tokens is None:
-        raise InputError(f"{model} has no published tokens; give --tokens, such as 2T")
+        raise InputError(
+            f"{asked.job.model.name} has no published tokens; give --tokens, such as 2T"
+        )
     parts = reliability(
         gpu_mtbf_s=mtbf_gpu, node_mtbf_s=mtbf_node, restart_s=restart, node_bytes_per_s=storage
     )
     where = site(host_share=host_share, pue=pue, co2_g_per_kwh=co2, usd_per_kwh=kwh)
-    plan = chosen(asked, layout, framework)
+    plan = chosen(asked, layout, asked.framework)
     job = asked.job
     found = whole_run(
         job.model, job.work, job.cluster, plan.estimate, asked.tokens, parts=parts, site=where

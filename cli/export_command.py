@@ -1,11 +1,11 @@
 """plan3d export: a plan in the words of a framework."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import as_json, files, options
+from plan3d.cli import as_json, files, options, values
 from plan3d.cli.console import say
 from plan3d.cli.inputs import question
 from plan3d.cli.layout_option import read_layout
@@ -19,6 +19,16 @@ from plan3d.planner.exports.export import exporter_named
 from plan3d.simulator.errors import InputError
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "The best plan as a launch script of Megatron-LM",
+        "plan3d export --model gpt13b --gpus 64 --layout tp=2,pp=2,zero=1 --to megatron",
+    ),
+    (
+        "A plan of a file, the second best, as DeepSpeed's JSON",
+        "plan3d export --plan ./plan.json --rank 2 --to deepspeed --out ds.json",
+    ),
+)
 
 
 @command.command()
@@ -36,7 +46,7 @@ def run(
         typer.Option(metavar="FILE.json", help="What --json of search or estimate wrote; - reads."),
     ] = None,
     rank: Annotated[
-        int, typer.Option(parser=options.whole, metavar="N", help="Which of its plans.")
+        int, typer.Option(parser=values.whole, metavar="N", help="Which of its plans.")
     ] = 1,
     exact: Annotated[
         bool, typer.Option("--exact", help="The exact stages of search --searcher dp instead.")

@@ -1,7 +1,7 @@
 """plan3d import: the layout of a job that somebody runs already."""
 
 import shlex
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,6 +13,18 @@ from plan3d.planner import models
 from plan3d.planner.imports import Asked, Imported, read
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "The layout of a launch command, and how to ask about it",
+        "plan3d import --from megatron 'torchrun --nproc-per-node 8 pretrain_gpt.py "
+        "--tensor-model-parallel-size 8 --micro-batch-size 1 --global-batch-size 512 "
+        "--num-layers 40 --hidden-size 5120 --num-attention-heads 40 --seq-length 2048'",
+    ),
+    (
+        "A configuration file",
+        "plan3d import --from torchtitan-toml ./train.toml --gpus 64",
+    ),
+)
 
 
 @command.command()

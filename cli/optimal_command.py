@@ -1,10 +1,10 @@
 """plan3d optimal: the compute-optimal model for a budget."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import optimal_report, options
+from plan3d.cli import optimal_report, options, values
 from plan3d.cli.deliver import hand_over
 from plan3d.cli.inputs import cluster_named, priced
 from plan3d.simulator.economics import HOUR_S
@@ -13,24 +13,34 @@ from plan3d.simulator.kernels import peak
 from plan3d.simulator.scaling_laws import budget_flop, optima
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "The best model for a budget of work",
+        "plan3d optimal --flop 5.76e23",
+    ),
+    (
+        "The best model for a budget of dollars",
+        "plan3d optimal --budget 5M --price 2",
+    ),
+)
 
 
 @command.command()
 def run(
     flop: Annotated[
-        float | None, typer.Option(parser=options.flop, metavar="C", help="Budget: 5.76e23.")
+        float | None, typer.Option(parser=values.flop, metavar="C", help="Budget: 5.76e23.")
     ] = None,
     gpu_hours: Annotated[
-        float | None, typer.Option(parser=options.money, metavar="N", help="Budget: 1M.")
+        float | None, typer.Option(parser=values.money, metavar="N", help="Budget: 1M.")
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(parser=options.money, metavar="USD", help="Budget: 5M.")
+        float | None, typer.Option(parser=values.money, metavar="USD", help="Budget: 5M.")
     ] = None,
     hardware: Annotated[
         str, typer.Option(metavar="NAME", help="GPUs of the hours or the rent.")
     ] = "dgx-h100",
     mfu: Annotated[
-        float, typer.Option(parser=options.share, metavar="U", help="Share of their peak.")
+        float, typer.Option(parser=values.share, metavar="U", help="Share of their peak.")
     ] = 0.4,
     price: options.Price = None,
     json: options.Json = False,

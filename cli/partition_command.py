@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
-from plan3d.cli import as_json, completion, files, options, partition_report
+from plan3d.cli import as_json, completion, files, options, partition_report, values
 from plan3d.cli.asking import STEP, asks
 from plan3d.cli.console import say
 from plan3d.cli.layer_table import read_layers, write_layers
@@ -46,7 +46,7 @@ SEARCH: Final = "The search"
 Degree: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        parser=options.whole, metavar="N", help="As in --layout.", rich_help_panel=options.LAYOUTS
+        parser=values.whole, metavar="N", help="As in --layout.", rich_help_panel=options.LAYOUTS
     ),
 ]
 
@@ -89,7 +89,7 @@ def run(
     max_kinds: Annotated[
         int | None,
         typer.Option(
-            parser=options.whole,
+            parser=values.whole,
             metavar="K",
             help="At most K different stages.",
             rich_help_panel=SEARCH,

@@ -1,10 +1,10 @@
 """plan3d scale: the best layout for each of several numbers of GPUs."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import files, options, scale_report
+from plan3d.cli import files, options, scale_report, values
 from plan3d.cli.deliver import hand_over
 from plan3d.cli.inputs import question
 from plan3d.planner import frameworks
@@ -13,6 +13,16 @@ from plan3d.planner.scaling import scale
 from plan3d.simulator.errors import NothingFeasibleError
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "Where more GPUs stop paying",
+        "plan3d scale --model gpt13b --gpus 64..512",
+    ),
+    (
+        "Some numbers of GPUs, on other hardware",
+        "plan3d scale --model llama-3-8b --gpus 64,96,128 --hardware dgx-h100",
+    ),
+)
 
 
 @command.command()
@@ -36,7 +46,7 @@ def run(
 ) -> None:
     """Find the best layout for each of several numbers of GPUs, and where more stop paying."""
     files.check(markdown)
-    sizes = options.counts(gpus)
+    sizes = values.counts(gpus)
     asked = question(
         model=model, gpus=sizes[0], hardware=hardware, seq=seq, global_batch=global_batch,
         precision=precision, optimizer=optimizer, framework=framework, tokens=tokens, price=price,

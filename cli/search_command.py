@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import completion, files, options, report
+from plan3d.cli import completion, files, options, report, values
 from plan3d.cli.asking import asks
 from plan3d.cli.deliver import deliver
 from plan3d.cli.inputs import evaluator, forecast, player
@@ -75,7 +75,7 @@ def run(
     top: Annotated[
         int,
         typer.Option(
-            parser=options.whole,
+            parser=values.whole,
             metavar="N",
             help="How many plans to show.",
             rich_help_panel=SEARCH,

@@ -1,10 +1,10 @@
 """plan3d size: the fewest GPUs that meet a deadline or a budget."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import files, options, size_report
+from plan3d.cli import files, options, size_report, values
 from plan3d.cli.deliver import hand_over
 from plan3d.cli.inputs import question
 from plan3d.planner import frameworks
@@ -13,6 +13,16 @@ from plan3d.planner.sizing import MOST_GPUS, Goal, size
 from plan3d.simulator.errors import InputError, NothingFeasibleError
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "The fewest GPUs for a month",
+        "plan3d size --model gpt13b --tokens 300B --days 30 --most-gpus 1024",
+    ),
+    (
+        "The fewest within a budget",
+        "plan3d size --model gpt13b --tokens 300B --budget 5M --most-gpus 1024",
+    ),
+)
 
 
 @command.command()
@@ -21,13 +31,13 @@ def run(
     tokens: options.Tokens = None,
     days: Annotated[
         float | None,
-        typer.Option(parser=options.span, metavar="N", help="Deadline: 30, 30d, 12h."),
+        typer.Option(parser=values.span, metavar="N", help="Deadline: 30, 30d, 12h."),
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(parser=options.money, metavar="USD", help="Budget: 5M, 750k.")
+        float | None, typer.Option(parser=values.money, metavar="USD", help="Budget: 5M, 750k.")
     ] = None,
     most_gpus: Annotated[
-        int, typer.Option(parser=options.whole, metavar="N", help="Try no more than these.")
+        int, typer.Option(parser=values.whole, metavar="N", help="Try no more than these.")
     ] = MOST_GPUS,
     hardware: options.Hardware = None,
     seq: options.Seq = None,

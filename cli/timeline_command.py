@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import as_json, completion, files, options, timeline_report
+from plan3d.cli import as_json, completion, files, options, timeline_report, values
 from plan3d.cli.console import draws, say
 from plan3d.cli.files import write
 from plan3d.cli.inputs import question
@@ -52,7 +52,7 @@ def run(
     micro_batches: Annotated[
         int | None,
         typer.Option(
-            parser=options.whole,
+            parser=values.whole,
             metavar="N",
             help="So many make the step. [default: as the batch]",
             rich_help_panel=options.QUESTION,

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import files, options
+from plan3d.cli import files, options, values
 from plan3d.cli.asking import STEP, asks
 from plan3d.cli.question import Question
 from plan3d.planner.constraints import parse_fix, parse_limit
@@ -55,7 +55,7 @@ def run(
     trials: Annotated[
         int,
         typer.Option(
-            parser=options.whole,
+            parser=values.whole,
             metavar="N",
             help="Layouts to try in all, those of an earlier call included.",
             rich_help_panel=MEASURING,
@@ -64,7 +64,7 @@ def run(
     first: Annotated[
         int,
         typer.Option(
-            parser=options.whole,
+            parser=values.whole,
             metavar="N",
             help="Best plans of the search, tried before anything is learnt.",
             rich_help_panel=MEASURING,
@@ -73,7 +73,7 @@ def run(
     timeout: Annotated[
         float | None,
         typer.Option(
-            parser=options.duration,
+            parser=values.duration,
             metavar="TIME",
             help="Longest run of the command. [default: 15m]",
             rich_help_panel=MEASURING,

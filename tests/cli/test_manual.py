@@ -14,7 +14,7 @@ from plan3d.cli import main, manual
 MODULES = {name: import_module(f"plan3d.cli.{name}_command") for name in main.COMMANDS}
 EXAMPLES = [command for module in MODULES.values() for _, command in module.EXAMPLES]
 DEAR = ("calibrate", "check", "validate", "doctor", "./")
-"""Examples that want a GPU, files or a launcher, or take a second and run elsewhere: they are parsed only."""
+"""Examples that want a GPU, files, a launcher or a second: they are parsed only."""
 
 Capture = pytest.CaptureFixture[str]
 
