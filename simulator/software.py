@@ -68,6 +68,9 @@ class Software:
     """The same of ZeRO-1 and 2, whose collectives may be cut by tensor. [1]"""
     keeps_gathered: bool = False
     """Inputs gathered for column-parallel layers are kept whole, not gathered again."""
+    late_freed: float = 0.0
+    """Share of the inputs gathered for column-parallel layers that is not freed in time: the
+    allocator waits for the stream of their communication. [1]"""
     sharded_loss: bool = True
     """The loss works on vocabulary-parallel logits; otherwise they are gathered first."""
     fused_activations: bool = True

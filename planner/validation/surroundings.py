@@ -81,6 +81,8 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
 
 EAGER: Final = ("fsdp2-2024", "kempnerforge-2026")
 """Generations that have a variant without torch.compile."""
+WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
+"""Words on a run without torch.compile (torchtune's table turns it on after packing)."""
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
     (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
@@ -126,7 +128,7 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         if re.search(pattern, words if pattern.startswith("torch 1") else run.framework.lower())
     )
     name = next(name for last, name in named.items() if run.year <= last)
-    if name in EAGER and re.search(r"\beager\b", run.notes.lower()):
+    if name in EAGER and WITHOUT_COMPILE.search(run.notes.lower()):
         name = f"{name}-eager"
     if name == "megatron-deepspeed-2022" and "bf16" in run.precision.lower():
         name = "megatron-deepspeed-2022-bf16"
