@@ -168,6 +168,7 @@ def _attention_bytes(
     scores = tokens * model.heads / table.tp
     if chosen_kernel(software.attention, context.cluster.gpu) == UNFUSED:
         per_score = 2 * width + 1 if work.dropout else width
+        per_score = per_score + (4.0 if software.fp32_softmax else 0.0)
         return scores * work.seq * per_score, stream, operand
     return 4.0 * scores, stream, operand
 

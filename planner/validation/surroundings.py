@@ -119,7 +119,8 @@ def software_of(run: Run, profiles: Profiles) -> Software:
     """Return the software of a run: its generation, with the kernels that the source names.
 
     A source that names its attention kernel names its fused kernels: without an "RMS kernel"
-    beside it, a gated model's norms run unfused.
+    beside it, a gated model's norms run unfused, and with PyTorch's own attention its softmax is
+    that of LLaMA's code, in 32 bits (github.com/meta-llama/llama, llama/model.py).
     """
     words = f"{run.framework.lower()} | {run.notes.lower()}"
     named = next(
@@ -136,8 +137,13 @@ def software_of(run: Run, profiles: Profiles) -> Software:
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
         return software
-    fp32_norms = bool(run.gated_mlp) and "kernel:" in run.said and "rms kernel" not in run.said
-    return replace(software, attention=kernel, fp32_norms=fp32_norms)
+    llama = bool(run.gated_mlp)
+    return replace(
+        software,
+        attention=kernel,
+        fp32_norms=llama and "kernel:" in run.said and "rms kernel" not in run.said,
+        fp32_softmax=llama and "kernel: torch" in run.said,
+    )
 
 
 def dropout_of(run: Run, software: Software) -> bool:
