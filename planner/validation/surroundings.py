@@ -66,7 +66,7 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("fsdp", {2022: "fsdp-2022", 2023: "fsdp-2023", 9999: "fsdp2-2024"}),
     ("gpt-neox", {2022: "megatron-deepspeed-2022", 9999: "gpt-neox-2023"}),
     ("megatron-deepspeed", {9999: "megatron-deepspeed-2022"}),
-    ("zero-3|gemini|^deepspeed", {9999: "deepspeed-2022"}),
+    ("zero-3|gemini|^deepspeed", {2021: "deepspeed-2022", 9999: "hf-deepspeed-2022"}),
     ("nemo", {2022: "nemo-2022", 9999: "nemo-2024"}),
     ("aleph alpha", {9999: "aleph-alpha-2023"}),
     ("megatron", {

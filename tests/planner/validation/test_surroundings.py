@@ -71,6 +71,7 @@ def test_no_gpu_no_prediction(run: Callable[..., Run], profiles: Profiles, gpu: 
         ("NeMo (Megatron-Core)", 2025, "", "nemo-2024"),
         ("Aleph Alpha AA-Scaling (Megatron-style 3D + ZeRO-1)", 2023, "", "aleph-alpha-2023"),
         ("DeepSpeed ZeRO-3", 2021, "", "deepspeed-2022"),
+        ("DeepSpeed ZeRO-3", 2022, "", "hf-deepspeed-2022"),
         ("llm-foundry/Composer FSDP", 2024, "", "fsdp-2023"),
         ("llm-foundry/Composer FSDP", 2023, "torch 1.13-era table", "fsdp-2022"),
         ("torchtitan FSDP2", 2026, "", "fsdp2-2024"),
