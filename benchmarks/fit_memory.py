@@ -10,7 +10,6 @@ import dataclasses
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -28,7 +27,8 @@ FITTED: Final = (("nanotron-2024", "late_freed"),)
 def main() -> None:
     """Fit and print, or write into the profiles."""
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
-    cases = [case for case in cases_of(words[0] if words else str(PUBLISHED)) if case.measured_bytes]
+    path = words[0] if words else str(PUBLISHED)
+    cases = [case for case in cases_of(path) if case.measured_bytes]
     for owner, field in FITTED:
         own = [case for case in cases if case.software.name == owner]
         value, error = fit(own, field)

@@ -93,11 +93,7 @@ def _head_bytes(context: Context, table: LayoutTable, tokens: Numeric) -> Numeri
     width, software = context.work.precision.activation_bytes, context.software
     shared = np.where(table.sp > 0, table.tp, 1.0)
     norm = (width + (4.0 if software.fp32_norms else 0.0)) / shared
-    return (
-        tokens
-        * context.model.hidden
-        * (norm + width * _gathered_share(software, shared))
-    )
+    return tokens * context.model.hidden * (norm + width * _gathered_share(software, shared))
 
 
 def _gathered_share(software: Software, shared: Numeric) -> Numeric:
