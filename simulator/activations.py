@@ -18,6 +18,7 @@ from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Ints, Numeric, column
+from plan3d.simulator.software import Software
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,11 +93,23 @@ def _head_bytes(context: Context, table: LayoutTable, tokens: Numeric) -> Numeri
     width, software = context.work.precision.activation_bytes, context.software
     shared = np.where(table.sp > 0, table.tp, 1.0)
     norm = (width + (4.0 if software.fp32_norms else 0.0)) / shared
-    return (
-        tokens
-        * context.model.hidden
-        * (norm + width / np.where(software.keeps_gathered, 1.0, shared))
-    )
+    return tokens * context.model.hidden * (norm + width * _gathered_share(software, shared))
+
+
+def _gathered_share(software: Software, shared: Numeric) -> Numeric:
+    r"""Share of a column-parallel layer's input that is there for the backward pass [1].
+
+    .. math:: \frac{1}{t} + f \Bigl(1 - \frac{1}{t}\Bigr)
+
+    Parameters
+    ----------
+    software
+        Whether it keeps the gathered input (*f* = 1), or how much of those is freed late, *f*.
+    shared
+        Ranks that the input is cut over, *t*. [1]
+    """
+    late = 1.0 if software.keeps_gathered else software.late_freed
+    return 1 / shared + late * (1 - 1 / shared)
 
 
 def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Numeric:
@@ -139,7 +152,7 @@ def _attention_bytes(
     mask = 1.0 if work.dropout else 0.0
     norm = width + (4.0 if software.fp32_norms else 0.0)
     stream = tokens * model.hidden * (norm + mask) / shared
-    operand = tokens * model.hidden * width / np.where(software.keeps_gathered, 1.0, shared)
+    operand = tokens * model.hidden * width * _gathered_share(software, shared)
     heads = (
         model.heads * (model.qk_dim + model.v_dim) / table.tp
         + model.kv_heads * (model.qk_dim + model.v_dim) / np.minimum(table.tp, model.kv_heads)
@@ -151,6 +164,7 @@ def _attention_bytes(
     scores = tokens * model.heads / table.tp
     if chosen_kernel(software.attention, context.cluster.gpu) == UNFUSED:
         per_score = 2 * width + 1 if work.dropout else width
+        per_score = per_score + (4.0 if software.fp32_softmax else 0.0)
         return scores * work.seq * per_score, stream, operand
     return 4.0 * scores, stream, operand
 
@@ -172,8 +186,8 @@ def _mlp_bytes(context: Context, table: LayoutTable, tokens: Numeric, *, moe: bo
     between = model.gated and not software.fused_activations  # the activated gate: else, none
     per_ffn = ((3 if model.gated else 2) + between) * width
     inputs = 0.0 if model.parallel_residual else width
-    whole = np.where(software.keeps_gathered, 1.0, shared)
-    stream = tokens * model.hidden * ((norm + mask) / shared + inputs / whole)
+    kept = inputs * _gathered_share(software, shared)
+    stream = tokens * model.hidden * ((norm + mask) / shared + kept)
     if not moe or model.experts is None:
         return stream + tokens * model.ffn * per_ffn / table.tp
     experts = model.experts

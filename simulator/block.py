@@ -8,6 +8,7 @@ organised by the three classes of A. Ivanov et al., "Data Movement Is All You Ne
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 
@@ -23,6 +24,10 @@ from plan3d.simulator.kernels import (
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Numeric, column
+
+ALIGNED: Final = 8
+"""Head widths of unfused attention are multiples of this, or its products miss the tensor cores and
+run at the rate of fp32. [1] (NVIDIA, Matrix Multiplication Background User's Guide: 16 bytes.)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -214,7 +219,8 @@ def _attention_core(context: Context, table: LayoutTable) -> tuple[Numeric, Nume
             attention.fused_forward_s(shape, law, gpu),
             attention.fused_backward_s(shape, law, gpu),
         )
-    kind = "fp32" if work.precision.matmul == "fp32" else "bf16"
+    aligned = model.qk_dim % ALIGNED == 0 and model.v_dim % ALIGNED == 0
+    kind = "bf16" if aligned and work.precision.matmul != "fp32" else "fp32"
     width = work.precision.activation_bytes
     mask = (2 * width + 1) if work.dropout else 0
     traffic = software.elementwise_traffic

@@ -22,12 +22,18 @@ class StageState:
     gathered_bytes: Floats
     summed_bytes: Floats
     """Gradients where a step has several micro-batches: whole, if they are reduced only once."""
+    standing_bytes: Floats
+    """Parameters then: those that a pipeline does not shard again between micro-batches too."""
     summed_gathered_bytes: Floats
     """What is gathered then: one unit's whole gradient is among those."""
 
     def held_gradients(self, micro_batches: Numeric) -> Floats:
         """Return the gradients that a step holds, shape (n,) [bytes]."""
         return np.where(micro_batches > 1, self.summed_bytes, self.gradients_bytes)
+
+    def held_parameters(self, micro_batches: Numeric) -> Floats:
+        """Return the parameters that a step holds, shape (n,) [bytes]."""
+        return np.where(micro_batches > 1, self.standing_bytes, self.parameters_bytes)
 
     def held_gathered(self, micro_batches: Numeric) -> Floats:
         """Return what a step holds gathered, shape (n,) [bytes]."""
@@ -43,7 +49,9 @@ def stage_state(context: Context, table: LayoutTable, params: StageParams) -> St
 
     ZeRO-2 and 3 shard gradients when they are reduced. Where that is not in every micro-batch,
     they are summed whole, in the type of the reduction: PyTorch FSDP2,
-    ``unsharded_accumulated_grad`` of torch/distributed/fsdp/_fully_shard/_fsdp_param.py.
+    ``unsharded_accumulated_grad`` of torch/distributed/fsdp/_fully_shard/_fsdp_param.py. Its
+    pipelines leave gathered parameters so until the last micro-batch's backward pass:
+    ``set_reshard_after_backward(False)`` in torch/distributed/pipelining/stage.py.
     """
     precision, optimizer = context.work.precision, context.work.optimizer
     replicas, expert_replicas = sync_ranks(table)
@@ -63,16 +71,17 @@ def stage_state(context: Context, table: LayoutTable, params: StageParams) -> St
     reduced = held(2) * gradient + copy
     whole = (table.zero >= 2) & (not software.zero2_every_micro_batch)
     summed = (own + routed) * software.reduce_bytes + copy
+    stands = (table.zero > 2) & (table.pp > 1) & (not software.zero2_every_micro_batch)
+    weights = held(3) * precision.weight_bytes
+    unit = _gathered_bytes(context, table, params, alone=not software.zero2_every_micro_batch)
     return StageState(
-        parameters_bytes=held(3) * precision.weight_bytes,
+        parameters_bytes=weights,
+        standing_bytes=weights + np.where(stands, (own + routed) * precision.weight_bytes, 0.0),
         gradients_bytes=reduced,
         summed_bytes=np.where(whole, summed, reduced),
         optimizer_bytes=held(1) * states * (1 - table.offload),
         gathered_bytes=column(_gathered_bytes(context, table, params), len(table)),
-        summed_gathered_bytes=column(
-            _gathered_bytes(context, table, params, alone=not software.zero2_every_micro_batch),
-            len(table),
-        ),
+        summed_gathered_bytes=np.where(stands, 0.0, unit),
     )
 
 
@@ -214,7 +223,7 @@ def _stage(
     # Blocks work backward after the logits are gone: the peak is where there is more of the two.
     in_loss = logits >= working
     terms: dict[str, Floats] = {
-        "parameters_bytes": state.parameters_bytes,
+        "parameters_bytes": state.held_parameters(micro_batches),
         "gradients_bytes": state.held_gradients(micro_batches),
         "optimizer_bytes": state.optimizer_bytes,
         "activations_bytes": flying * (layers * kept + place.first * blocks.embedding_bytes)

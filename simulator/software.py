@@ -62,12 +62,18 @@ class Software:
     """Share of the element-wise work that selective recompute replays. [1]"""
     fp32_norms: bool = False
     """Norms run unfused in fp32 and keep a 4-byte copy of their input."""
+    fp32_softmax: bool = False
+    """Unfused attention's softmax runs in fp32 and keeps a 4-byte copy of its result."""
     zero3_efficiency: float = 1.0
     """Bandwidth of ZeRO-3 gathers and reductions over that of whole collectives. [1]"""
     zero1_efficiency: float = 1.0
     """The same of ZeRO-1 and 2, whose collectives may be cut by tensor. [1]"""
     keeps_gathered: bool = False
     """Inputs gathered for column-parallel layers are kept whole, not gathered again."""
+    late_freed: float = 0.0
+    """Share of the inputs gathered for column-parallel layers that is not freed in time: PyTorch's
+    allocator waits for the stream of an asynchronous collective (``record_stream``), the longer the
+    further the CPU runs ahead: github.com/pytorch/pytorch/issues/147168. [1]"""
     sharded_loss: bool = True
     """The loss works on vocabulary-parallel logits; otherwise they are gathered first."""
     fused_activations: bool = True

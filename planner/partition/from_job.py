@@ -139,7 +139,7 @@ def _held_bytes(
     """Return parameters, gradients and optimizer states [bytes]."""
     state = stage_state(context, table, params)
     gradients = state.held_gradients(micro_batches)
-    held = state.parameters_bytes + gradients + state.optimizer_bytes
+    held = state.held_parameters(micro_batches) + gradients + state.optimizer_bytes
     return np.asarray(held[0])
 
 

@@ -22,6 +22,9 @@ FAMILIES: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("neox|pythia", {"positions": "rotary", "parallel_residual": True, "tied": False}),
     # Qwen2, arXiv:2407.10671, section 2.2.1: a LLaMA block with a bias on queries, keys, values.
     (r"qwen-?[12](\.5)?\b", {**LLAMA, "qkv_bias": True}),
+    # The Ultra-Scale Playbook's: tied where the MLP is narrower than 10,000, which is below 8B,
+    # github.com/huggingface/nanotron scripts/scaling_benchmarks.py.
+    (r"llama-like-[134]b", {**LLAMA, "tied": True}),
 )
 """Families that differ from the two usual blocks; the first pattern that the name matches."""
 NOT_A_DECODER: Final = r"not an llm|\b(vit|bert|t5|resnet)\b"

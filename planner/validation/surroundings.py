@@ -66,7 +66,7 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("fsdp", {2022: "fsdp-2022", 2023: "fsdp-2023", 9999: "fsdp2-2024"}),
     ("gpt-neox", {2022: "megatron-deepspeed-2022", 9999: "gpt-neox-2023"}),
     ("megatron-deepspeed", {9999: "megatron-deepspeed-2022"}),
-    ("zero-3|gemini|^deepspeed", {9999: "deepspeed-2022"}),
+    ("zero-3|gemini|^deepspeed", {2021: "deepspeed-2022", 9999: "hf-deepspeed-2022"}),
     ("nemo", {2022: "nemo-2022", 9999: "nemo-2024"}),
     ("aleph alpha", {9999: "aleph-alpha-2023"}),
     ("megatron", {
@@ -81,6 +81,8 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
 
 EAGER: Final = ("fsdp2-2024", "kempnerforge-2026")
 """Generations that have a variant without torch.compile."""
+WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
+"""Words on a run without torch.compile (torchtune's table turns it on after packing)."""
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
     (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
@@ -117,7 +119,8 @@ def software_of(run: Run, profiles: Profiles) -> Software:
     """Return the software of a run: its generation, with the kernels that the source names.
 
     A source that names its attention kernel names its fused kernels: without an "RMS kernel"
-    beside it, a gated model's norms run unfused.
+    beside it, a gated model's norms run unfused, and with PyTorch's own attention its softmax is
+    that of LLaMA's code, in 32 bits (github.com/meta-llama/llama, llama/model.py).
     """
     words = f"{run.framework.lower()} | {run.notes.lower()}"
     named = next(
@@ -126,7 +129,7 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         if re.search(pattern, words if pattern.startswith("torch 1") else run.framework.lower())
     )
     name = next(name for last, name in named.items() if run.year <= last)
-    if name in EAGER and re.search(r"\beager\b", run.notes.lower()):
+    if name in EAGER and WITHOUT_COMPILE.search(run.notes.lower()):
         name = f"{name}-eager"
     if name == "megatron-deepspeed-2022" and "bf16" in run.precision.lower():
         name = "megatron-deepspeed-2022-bf16"
@@ -134,8 +137,13 @@ def software_of(run: Run, profiles: Profiles) -> Software:
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
         return software
-    fp32_norms = bool(run.gated_mlp) and "kernel:" in run.said and "rms kernel" not in run.said
-    return replace(software, attention=kernel, fp32_norms=fp32_norms)
+    llama = bool(run.gated_mlp)
+    return replace(
+        software,
+        attention=kernel,
+        fp32_norms=llama and "kernel:" in run.said and "rms kernel" not in run.said,
+        fp32_softmax=llama and "kernel: torch" in run.said,
+    )
 
 
 def dropout_of(run: Run, software: Software) -> bool:

@@ -133,6 +133,17 @@ def test_the_attention_core_of_a_rank(layout: Layout, heads: int, queries: int) 
     assert unfused == pytest.approx(unfused_forward_s(shape, A100, 4.0, "bf16"))
 
 
+@pytest.mark.parametrize(("head_dim", "kind"), [(64, "bf16"), (60, "fp32"), (65, "fp32")])
+def test_unaligned_heads_miss_the_tensor_cores(head_dim: int, kind: str) -> None:
+    """The products of unfused attention then run in the time of fp32; a score moves 4 bytes."""
+    model = replace(GPT, heads=8, kv_heads=8, head_dim=head_dim)
+    shape = AttentionShape(
+        batch=2, heads=8, queries=1024, keys=1024, qk_dim=head_dim, v_dim=head_dim
+    )
+    found = block_time(context(model), one(Layout(micro_batch=2))).forward.attention_s[0]
+    assert found == pytest.approx(unfused_forward_s(shape, A100, 4.0, kind))
+
+
 def test_a_window_shortens_attention_only_where_it_is_shorter() -> None:
     software = replace(PLAIN, attention=("flash2",))
     times = [

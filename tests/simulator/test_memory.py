@@ -126,6 +126,21 @@ def test_gradients_reduced_once_a_step_are_summed_whole() -> None:
     assert found.held_gradients(2.0)[0] == 2 * 400
 
 
+def test_pipelines_keep_parameters_gathered_between_micro_batches() -> None:
+    """Where gradients are reduced once a step: 2 bytes a weight, whole and as its shard."""
+    context = replace(CONTEXT, software=PLAIN)
+    found = state(Layout(dp=4, pp=2, zero=3, shard=4), params(400.0, unit=50.0), context=context)
+    assert found.held_parameters(1.0)[0] == 2 * 100
+    assert found.held_parameters(2.0)[0] == 2 * 100 + 2 * 400
+    assert found.held_gathered(2.0)[0] == 0  # all are
+    each = replace(context, software=replace(PLAIN, zero2_every_micro_batch=True))
+    for other in (
+        state(Layout(dp=4, zero=3, shard=4), params(400.0), context=context),
+        state(Layout(dp=4, pp=2, zero=3, shard=4), params(400.0), context=each),
+    ):
+        assert other.held_parameters(2.0)[0] == other.held_parameters(1.0)[0] == 2 * 100
+
+
 def test_logits_by_hand() -> None:
     found = logits_bytes(CONTEXT, one(Layout(micro_batch=2, cp=4)), 125.0)
     assert found == 2 * 1024 / 4 * 125 * 4

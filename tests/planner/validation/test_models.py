@@ -31,6 +31,8 @@ def test_families_that_differ(run: Callable[..., Run]) -> None:
     assert model_of(run(model="Nemotron4 15B")).value.positions == "rotary"
     assert model_of(run(model="GPT-NeoX-20B")).value.parallel_residual
     assert model_of(run(model="Qwen2.5-7B", gated_mlp=1)).value.qkv_bias
+    assert model_of(run(model="llama-like-1B", gated_mlp=1)).value.tied
+    assert not model_of(run(model="llama-like-8B", gated_mlp=1)).value.tied
 
 
 def test_experts(run: Callable[..., Run]) -> None:

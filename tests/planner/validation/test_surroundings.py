@@ -71,10 +71,13 @@ def test_no_gpu_no_prediction(run: Callable[..., Run], profiles: Profiles, gpu: 
         ("NeMo (Megatron-Core)", 2025, "", "nemo-2024"),
         ("Aleph Alpha AA-Scaling (Megatron-style 3D + ZeRO-1)", 2023, "", "aleph-alpha-2023"),
         ("DeepSpeed ZeRO-3", 2021, "", "deepspeed-2022"),
+        ("DeepSpeed ZeRO-3", 2022, "", "hf-deepspeed-2022"),
         ("llm-foundry/Composer FSDP", 2024, "", "fsdp-2023"),
         ("llm-foundry/Composer FSDP", 2023, "torch 1.13-era table", "fsdp-2022"),
         ("torchtitan FSDP2", 2026, "", "fsdp2-2024"),
         ("torchtitan FSDP2", 2026, "eager", "fsdp2-2024-eager"),
+        ("torchtune", 2025, "packed dataset (cumulative); x", "fsdp2-2024-eager"),
+        ("torchtune", 2025, "+torch.compile (cumulative); x", "fsdp2-2024"),
         ("KempnerForge (PyTorch FSDP2/DTensor)", 2026, "torch.compile", "kempnerforge-2026"),
         ("KempnerForge (PyTorch FSDP2/DTensor)", 2026, "eager", "kempnerforge-2026-eager"),
         ("GPT-NeoX (Megatron+DeepSpeed)", 2023, "", "gpt-neox-2023"),
@@ -94,6 +97,9 @@ def test_a_stated_kernel_overrides_the_generation(
 ) -> None:
     unfused = software_of(run(year=2023, notes="kernel: torch; x", gated_mlp=1), profiles)
     assert (unfused.attention, unfused.fp32_norms) == (("unfused",), True)
+    assert unfused.fp32_softmax
+    fused = software_of(run(year=2023, notes="kernel: fused; x", gated_mlp=1), profiles)
+    assert (fused.attention, fused.fp32_softmax) == (("unfused",), False)
     notes = "kernel: flash_attention2 + RMS kernel"
     fused = software_of(run(year=2023, notes=notes, gated_mlp=1), profiles)
     assert (fused.attention, fused.fp32_norms) == (("flash2",), False)
