@@ -22,6 +22,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "estimate": "Predict time and memory of one layout.",
     "partition": "Find the best layers of each pipeline stage of one layout.",
     "timeline": "Play one layout's pipeline: when every rank computes, and why it waits.",
+    "plot": "Draw one figure into a file: SVG, PNG or PDF.",
+    "schema": "Print the JSON Schema of what a command prints as JSON.",
     "models": "List the models that plan3d knows, or show one.",
     "hardware": "List the clusters that plan3d knows, or show one.",
     "validate": "Compare predictions with measured runs.",

@@ -1,0 +1,135 @@
+"""plan3d plot: one figure in a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from plan3d.cli import files, options
+from plan3d.cli.inputs import evaluator, forecast, player, question
+from plan3d.cli.layout_option import read_layout
+from plan3d.cli.question import Question
+from plan3d.cli.single import single
+from plan3d.cli.words import brief
+from plan3d.planner import frameworks
+from plan3d.planner.exhaustive import search
+from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from plan3d.cli.subject import Subject
+
+NAMES: Final[Mapping[str, str]] = {
+    "breakdown": "where the step goes, and what every stage does",
+    "memory": "what every stage holds",
+    "timeline": "the pipeline, operation by operation",
+    "pareto": "step time against memory",
+    "scaling": "the best plan at several numbers of GPUs",
+    "roofline": "the kernels of a block below the GPU's roof",
+    "accuracy": "predictions against the measured runs that ship",
+}
+"""The figures, and what each shows."""
+ACCURACY: Final = "accuracy"
+OF_SEARCH: Final = ("pareto", "scaling")
+"""Figures about a search, not about a layout."""
+
+command = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@command.command(
+    epilog="Figures: " + "; ".join(f"{name}: {what}" for name, what in NAMES.items()) + "."
+)
+def run(
+    name: Annotated[str, typer.Argument(metavar="FIGURE", help=", ".join(NAMES))],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Name of an svg, png or pdf.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="As for plan3d search.")
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option(parser=options.whole, metavar="N", help="GPUs of the job.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="tp=8,pp=8,... [default: the best that is found]")
+    ] = None,
+    hardware: options.Hardware = None,
+    seq: options.Seq = None,
+    global_batch: options.GlobalBatch = None,
+    precision: options.Precision = None,
+    optimizer: options.Optimizer = None,
+    framework: options.Framework = frameworks.DEFAULT,
+) -> None:
+    """Draw one figure into a file."""
+    if name not in NAMES:
+        raise unknown("figure", name, NAMES)
+    files.check(output)
+    if name == ACCURACY:
+        if model is not None or gpus is not None or layout is not None:
+            raise InputError("accuracy is drawn of the runs that ship: leave the model out")
+        _write(output, None, name)
+        return
+    if model is None or gpus is None:
+        raise InputError(f"--model and --gpus say what {name} is drawn of; give both")
+    if layout is not None and name in OF_SEARCH:
+        raise InputError(f"{name} is about all layouts; leave --layout out")
+    asked = question(
+        model=model,
+        gpus=gpus,
+        hardware=hardware,
+        seq=seq,
+        global_batch=global_batch,
+        precision=precision,
+        optimizer=optimizer,
+        framework=framework,
+    )
+    _write(output, _subject(asked, framework, layout), name)
+
+
+def _subject(asked: Question, framework: str, layout: str | None) -> "Subject":
+    """Find the plan that is drawn."""
+    from plan3d.cli.subject import NEAR_BEST, Subject  # noqa: PLC0415  # checked first: the options
+
+    if layout is None:
+        result = search(
+            asked.job, framework=framework, top=NEAR_BEST, evaluator=evaluator(asked),
+            player=player(asked), forecast=forecast(asked),
+        )  # fmt: skip
+        if not result.plans:
+            raise NothingFeasibleError(
+                f"no layout can be used, so that there is nothing to draw: {result.advice[0]}"
+            )
+    else:
+        runner, job = frameworks.named(framework), asked.job
+        moe = job.model.experts is not None
+        chosen = read_layout(layout, job.gpus, job.software, runner, moe=moe)
+        result = single(asked, chosen, runner)
+    return Subject(
+        question=asked, result=result, framework=framework, searched=layout is None
+    )
+
+
+def _write(output: Path, subject: "Subject | None", name: str) -> None:
+    from plan3d.cli.figures import style  # noqa: PLC0415  # matplotlib: 0.5 s
+
+    kind = style.kind_of(output.name)
+    files.write(output, style.image(_drawn(subject, name), kind))
+
+
+def _drawn(subject: "Subject | None", name: str) -> "Figure":
+    from plan3d.cli import plots  # noqa: PLC0415
+    from plan3d.cli.figures import style  # noqa: PLC0415
+
+    if subject is None or subject.plan is None:
+        figure = plots.shipped_accuracy()
+        title = "plan3d: predictions against the published runs that ship with it"
+    else:
+        figure, job = plots.PLOTS[name](subject, subject.plan), subject.question.job
+        title = (
+            f"{job.model.name} on {job.gpus:,} x {job.cluster.gpu.name}: {NAMES[name]}\n"
+            f"{brief(subject.plan.layout)}"
+        )
+    style.entitle(figure, title)
+    return figure
