@@ -8,12 +8,13 @@ share a schedule, pp, vpp and micro-batches are played together.
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
 from plan3d.planner.result import Job
 from plan3d.simulator.context import Context
-from plan3d.simulator.events import play_network
+from plan3d.simulator.events import StageCosts, play_network
 from plan3d.simulator.layout import LayoutTable, Schedule
 from plan3d.simulator.numeric import Floats
 from plan3d.simulator.result import EstimateTable
@@ -75,18 +76,22 @@ def _played_s(
 ) -> Floats:
     """Play layouts that differ in nothing but the costs of their stages."""
     period = 2 * pp if schedule in (Schedule.DUALPIPE, Schedule.DUALPIPE_V) else pp
+    costs = stage_costs(context, table)
     if m <= (LONGEST + 1) * period:
-        return _makespan_s(context, table, schedule, pp, vpp, m)
+        return _makespan_s(costs, schedule, pp, vpp, m)
     short = LONGEST * period + m % period
-    one = _makespan_s(context, table, schedule, pp, vpp, short)
-    two = _makespan_s(context, table, schedule, pp, vpp, short + period)
+    one = _makespan_s(costs, schedule, pp, vpp, short)
+    two = _makespan_s(costs, schedule, pp, vpp, short + period)
     return one + (two - one) * ((m - short) // period)
 
 
-def _makespan_s(
-    context: Context, table: LayoutTable, schedule: Schedule, pp: int, vpp: int, m: int
-) -> Floats:
+def _makespan_s(costs: StageCosts, schedule: Schedule, pp: int, vpp: int, m: int) -> Floats:
     """Play `m` micro-batches."""
-    network = Network.of(build(schedule.name.lower(), pp, m, vpp))
-    line = play_network(network, stage_costs(context, table))
+    line = play_network(_network(schedule, pp, m, vpp), costs)
     return line.span_s.max(axis=0) if schedule in APART else line.makespan_s
+
+
+@lru_cache(maxsize=256)
+def _network(schedule: Schedule, pp: int, m: int, vpp: int) -> Network:
+    """Return who waits for whom: the same for every number of GPUs, so it is kept for the next."""
+    return Network.of(build(schedule.name.lower(), pp, m, vpp))

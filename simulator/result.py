@@ -157,6 +157,11 @@ class Estimate:
         return self.hardware_flop / (self.step_time_s * self.gpus * self.peak_flop_per_s)
 
     @property
+    def tokens_per_s(self) -> float:
+        """Throughput of all GPUs [1/s]."""
+        return self.tokens / self.step_time_s
+
+    @property
     def tokens_per_s_per_gpu(self) -> float:
         """Throughput of one GPU [1/s]."""
         return self.tokens / (self.step_time_s * self.gpus)
