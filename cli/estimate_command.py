@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from plan3d.cli import files, options, report
-from plan3d.cli.deliver import deliver
+from plan3d.cli import options, report
+from plan3d.cli.deliver import check, deliver, deliver_full
 from plan3d.cli.inputs import question
 from plan3d.cli.layout_option import read_layout
+from plan3d.cli.question import asking
 from plan3d.cli.single import single
 from plan3d.planner import frameworks
 from plan3d.simulator.errors import NothingFeasibleError
@@ -33,10 +34,10 @@ def run(
     fidelity: options.Fidelity = "analytical",
     json: options.Json = False,
     csv: options.Csv = None,
-    markdown: options.Markdown = None,
+    full: options.Report = None,
 ) -> None:
     """Predict time and memory of one layout."""
-    files.check(csv, markdown)
+    check(csv, full)
     asked = question(
         model=model,
         gpus=gpus,
@@ -57,6 +58,11 @@ def run(
     result = single(asked, chosen, runner)
     plan = result.plans[0]
     text = report.of_layout(asked, plan)
-    deliver(asked, result, text, json=json, csv=csv, markdown=markdown)
+    if full is not None:
+        command = asking("estimate", asked, layout=layout, report=full)
+        deliver_full(
+            full, asked, result, text, framework=framework, command=command, searched=False
+        )
+    deliver(asked, result, text, json=json, csv=csv)
     if not plan.estimate.fits:
         raise NothingFeasibleError("the layout does not fit; plan3d search finds some that do")

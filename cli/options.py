@@ -99,7 +99,9 @@ Json: TypeAlias = Annotated[
 Csv: TypeAlias = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the plans as CSV, too.")
 ]
-Markdown: TypeAlias = Annotated[
+Report: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--report", metavar="FILE.md", help="Write the report as Markdown, too."),
+    typer.Option(
+        "--report", metavar="FILE", help="Write a full report: .html (one page), .md or .json."
+    ),
 ]

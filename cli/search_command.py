@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from plan3d.cli import files, options, report
-from plan3d.cli.deliver import deliver
+from plan3d.cli import options, report
+from plan3d.cli.deliver import check, deliver, deliver_full
 from plan3d.cli.inputs import evaluator, forecast, player, question
 from plan3d.cli.partition_report import inner_answer, inner_object, inner_table
+from plan3d.cli.question import asking
 from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix, parse_limit
-from plan3d.planner.exhaustive import search
+from plan3d.planner.exhaustive import PLAYED, search
 from plan3d.planner.inner import search_inner
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 
@@ -53,10 +54,10 @@ def run(
     fidelity: options.Fidelity = "analytical",
     json: options.Json = False,
     csv: options.Csv = None,
-    markdown: options.Markdown = None,
+    full: options.Report = None,
 ) -> None:
     """Find the best layouts of a model on a number of GPUs."""
-    files.check(csv, markdown)
+    check(csv, full)
     asked = question(
         model=model,
         gpus=gpus,
@@ -79,17 +80,18 @@ def run(
             f"{objective} and --fidelity {fidelity}, or use --searcher {SEARCHERS[0]}"
         )
     constraints = (*map(parse_fix, fix or ()), *map(parse_limit, limit or ()))
-    result = search(
+    whole = search(
         asked.job,
         framework=framework,
         objective=objective,
-        top=top,
+        top=top if full is None or objective == "pareto" else max(top, PLAYED),
         constraints=constraints,
         evaluator=evaluator(asked),
         player=player(asked),
         forecast=forecast(asked),
         prefer_safe=prefer_safe,
     )
+    result = replace(whole, plans=whole.plans[:top])
     text, more = report.of_search(asked, result), {}
     if exact and result.plans:
         found = search_inner(
@@ -105,7 +107,16 @@ def run(
             tables=(*text.tables, inner_table(found)),
         )
         more = {"inner": inner_object(found)}
-    deliver(asked, result, text, json=json, csv=csv, markdown=markdown, more=more)
+    if full is not None:
+        command = asking(
+            "search", asked, fix=fix, limit=limit, searcher=searcher, objective=objective, top=top,
+            prefer_safe=prefer_safe, report=full,
+        )  # fmt: skip
+        deliver_full(
+            full, asked, whole, text, framework=framework, command=command,
+            constraints=constraints, more=more,
+        )  # fmt: skip
+    deliver(asked, result, text, json=json, csv=csv, more=more)
     if not result.plans:
         raise NothingFeasibleError(
             "no layout can be used: the answer says why, and what would help"

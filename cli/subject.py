@@ -1,7 +1,7 @@
 """What a report or a figure is about: an answer, and what the library says beside it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from plan3d.cli.inputs import evaluator, forecast, player
@@ -41,6 +41,8 @@ class Subject:
     """Whether layouts were looked for, not one given."""
     command: str = ""
     """That asked."""
+    beside: Mapping[str, object] = field(default_factory=dict)
+    """What the answer has besides, as JSON has it."""
 
     @property
     def plan(self) -> Plan | None:
@@ -121,4 +123,4 @@ def curve(subject: Subject) -> tuple[ScalePoint, ...]:
 
 
 def _counts(gpus: int) -> Iterator[int]:
-    yield from (int(gpus * factor) for factor in AROUND if (gpus * factor).is_integer())
+    yield from (int(gpus * factor) for factor in AROUND if gpus * factor % 1 == 0)

@@ -1,5 +1,6 @@
-"""Where a step's time goes: a bar per term, and what every pipeline stage does."""
+"""Where a step's time goes: a bar per term, and why every pipeline stage idles."""
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -9,9 +10,9 @@ from plan3d.simulator.result import StepTime
 from plan3d.simulator.timeline import Timeline
 
 IDLE = {
-    "warm_up_s": (SECOND, "warm-up"),
+    "warm_up_s": (ACCENT, "warm-up"),
     "imbalance_s": (THIRD, "waiting for a stage"),
-    "transfer_s": (MUTED, "waiting for a transfer"),
+    "transfer_s": (SECOND, "waiting for a transfer"),
     "cool_down_s": (FOURTH, "cool-down"),
 }
 """Why a stage idles: fields of `Timeline`, colour and name, as they follow each other."""
@@ -30,6 +31,7 @@ def draw(time: StepTime, line: Timeline | None = None) -> Figure:
     _terms(panels[0], terms, time.total_s)
     if len(panels) > 1 and line is not None:
         _stages(panels[1], line)
+        figure.legend(loc="outside lower left", ncols=2)
     return figure
 
 
@@ -48,18 +50,14 @@ def _terms(axes: Axes, terms: dict[str, float], total_s: float) -> None:
 
 
 def _stages(axes: Axes, line: Timeline) -> None:
-    whole_s = float(line.makespan_s)
-    unit, size = unit_of_s(whole_s)
+    unit, size = unit_of_s(float(line.idle_s.max()) or 1.0)
     ranks = range(line.program.ranks)
     plain_bars(axes, [f"stage {rank + 1}" for rank in ranks])
-    left = (whole_s - line.idle_s) / size
-    axes.barh(ranks, left, height=0.62, color=ACCENT, label="busy")
+    left = np.zeros(len(ranks))
     for name, (colour, word) in IDLE.items():
         part = getattr(line, name) / size
         if part.max() > 0:
             axes.barh(ranks, part, left=left, height=0.62, color=colour, label=word)
         left = left + part
-    axes.set_xlim(0, whole_s / size)
-    axes.set_xlabel(f"time in the pipeline [{unit}]")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.62 / (ROW * len(ranks))), ncols=3,
-                borderpad=0, columnspacing=1.2)  # fmt: skip
+    axes.set_xlim(0, 1.03 * left.max() or 1.0)
+    axes.set_xlabel(f"idle in the pipeline, of {seconds(float(line.makespan_s))} [{unit}]")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from plan3d.cli.figures.style import ACCENT, INK, MUTED, PAPER, THIRD, canvas, styled
 from plan3d.simulator.hardware import Gpu
@@ -11,7 +12,7 @@ from plan3d.simulator.roofline import Kernel, attainable_flop_per_s
 
 HEIGHT = 3.8
 TFLOP = 1e12
-MARKS = "osD^vP*X<>hd"
+MARKS = "osD^vPX<>hdp"
 
 
 @styled
@@ -24,6 +25,7 @@ def draw(kernels: Sequence[Kernel], gpu: Gpu) -> Figure:
         min(ridge / 8, *(k.intensity / 2 for k in kernels)),
         max(ridge * 8, *(k.intensity * 2 for k in kernels)),
     )
+    slowest = min(peak / 4, *(kernel.flop_per_s for kernel in kernels))
     across = np.geomspace(*ends, 200)
     roof = attainable_flop_per_s(across, peak, gpu.hbm_bytes_per_s)
     axes.plot(across, np.asarray(roof) / TFLOP, color=INK, linewidth=1.4)
@@ -39,15 +41,17 @@ def draw(kernels: Sequence[Kernel], gpu: Gpu) -> Figure:
         textcoords="offset points", ha="right", fontsize=8.5,
     )  # fmt: skip
     axes.annotate(
-        f"{gpu.hbm_bytes_per_s / 1e12:,.2f} TB/s", (ridge / 3, peak / 3 / TFLOP), xytext=(-4, 4),
+        f"{gpu.hbm_bytes_per_s / 1e12:,.2f} TB/s", (ridge / 1.6, peak / 1.6 / TFLOP), xytext=(-4, 4),
         textcoords="offset points", ha="right", fontsize=8.5, color=MUTED,
     )  # fmt: skip
     axes.grid(visible=True)
     axes.set(
-        xscale="log", yscale="log", xlim=ends, ylim=(peak / 50 / TFLOP, peak * 2 / TFLOP),
+        xscale="log", yscale="log", xlim=ends, ylim=(slowest / 2 / TFLOP, peak * 1.6 / TFLOP),
         xlabel="arithmetic intensity [FLOP/byte]", ylabel="rate [TFLOP/s]",
     )  # fmt: skip
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(lambda value, _: f"{value:,g}")
     figure.legend(loc="outside lower left", ncols=3)
     return figure

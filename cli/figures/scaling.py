@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from plan3d.cli.figures.style import ACCENT, INK, MUTED, PAPER, canvas, styled
-from plan3d.cli.words import percent, short
+from plan3d.cli.words import percent
 from plan3d.planner.scaling import ScalePoint
 
 HEIGHT = 4.6
@@ -28,8 +29,9 @@ def draw(points: Sequence[ScalePoint], asked: int) -> Figure:
     for point in there:
         _name(above, below, point, strong=point.gpus == asked)
     above.set(xscale="log", yscale="log", ylabel="tokens/s")
-    above.yaxis.set_major_formatter(lambda value, _: short(value))
-    above.tick_params(axis="y", which="minor", labelleft=False)
+    above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    above.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    above.yaxis.set_minor_locator(NullLocator())
     below.set(xscale="log", ylabel="MFU [%]", xlabel="GPUs; each point is the best plan there")
     below.set_ylim(0, 1.35 * max([100 * (p.mfu or 0.0) for p in there], default=100.0))
     for axes in (above, below):

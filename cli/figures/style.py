@@ -6,6 +6,7 @@ after M. Okabe and K. Ito, "Color Universal Design" (2008).
 
 import io
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Final
 
 import matplotlib as mpl
@@ -26,7 +27,8 @@ COLOURS: Final = {
 
 WIDTH: Final = 5.2
 """Of a figure. [inches]"""
-TITLE_POINTS: Final = 9.0
+TITLE_POINTS, LETTERS = 9.0, 14.0
+"""Size of a title, and how many letters of it stand on an inch."""
 
 STYLE: Final = {
     "font.size": 9.0,
@@ -116,4 +118,6 @@ def image(figure: Figure, kind: str) -> bytes:
 def entitle(figure: Figure, title: str) -> None:
     """Say above a figure what it shows; control characters of names are left out."""
     clean = "".join(c if c.isprintable() or c == "\n" else "?" for c in title)
-    figure.suptitle(clean, x=0.01, ha="left", fontsize=TITLE_POINTS)
+    across = int(LETTERS * figure.get_figwidth())
+    lines = [part for line in clean.split("\n") for part in wrap(line, across)]
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=TITLE_POINTS)

@@ -1,0 +1,56 @@
+"""Everything that a full report says, gathered once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from plan3d.cli import subject as about
+from plan3d.cli.played import Played
+from plan3d.cli.progress import bar
+from plan3d.cli.report import Report
+from plan3d.cli.subject import Subject
+from plan3d.planner.result import Plan
+from plan3d.planner.scaling import ScalePoint
+from plan3d.planner.sensitivity import Change
+from plan3d.simulator.result import Memory
+from plan3d.simulator.roofline import Kernel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """An answer, and what stands beside it; empty where there is nothing to say."""
+
+    subject: Subject
+    report: Report
+    """The short answer, as stdout has it."""
+    plan: Plan | None
+    """The one that is shown in detail."""
+    stages: tuple[Memory, ...] = ()
+    pipeline: Played | None = None
+    kernels: tuple[Kernel, ...] = ()
+    front: tuple[Plan, ...] = ()
+    changes: tuple[Change, ...] = ()
+    curve: tuple[ScalePoint, ...] = ()
+
+
+def study(subject: Subject, report: Report) -> Study:
+    """Ask the library for everything; a bar on stderr says how far it is."""
+    plan = subject.plan
+    if plan is None:
+        return Study(subject=subject, report=report, plan=None)
+    steps: dict[str, Callable[[], object]] = {
+        "stages": lambda: about.stages(subject, plan),
+        "pipeline": lambda: about.pipeline(subject, plan),
+        "kernels": lambda: about.kernels(subject, plan),
+        "changes": lambda: about.changes(subject, plan),
+        "front": lambda: about.front(subject),
+        "curve": lambda: about.curve(subject),
+    }
+    found: dict[str, Any] = {}
+    with bar() as shown:
+        task = shown.add_task("report", total=len(steps))
+        for name, step in steps.items():
+            shown.update(task, description=f"report: {name}")
+            found[name] = step()
+            shown.advance(task)
+    return Study(subject=subject, report=report, plan=plan, **found)
