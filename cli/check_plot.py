@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from plan3d.cli.figures import style
+from plan3d.cli.figures.style import entitle, styled
+from plan3d.cli.figures.style import image as as_bytes
 from plan3d.cli.words import GIB
 from plan3d.hardware_profiles.whole_step.compare import Comparison, Pair
 from plan3d.hardware_profiles.whole_step.grid import STYLES
@@ -38,10 +39,10 @@ SMALL: Final = Panel("peak_bytes", "peak memory", "MiB", 2.0**20)
 
 def image(result: Comparison, kind: str) -> bytes:
     """Return the picture as the bytes of a ``png``, ``svg`` or ``pdf`` file."""
-    return style.image(draw(result), kind)
+    return as_bytes(draw(result), kind)
 
 
-@style.styled
+@styled
 def draw(result: Comparison) -> Figure:
     """Draw time and memory, or memory alone where no time was measured."""
     timed = "step_s" in result.errors
@@ -50,7 +51,7 @@ def draw(result: Comparison) -> Figure:
     each = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, panel in zip(each, panels, strict=True):
         _points(axes, panel, result)
-    style.entitle(figure, f"{result.device}, predicted with {result.cluster}")
+    entitle(figure, f"{result.device}, predicted with {result.cluster}")
     return figure
 
 

@@ -59,9 +59,7 @@ def markdown(report: Report, sections: Sequence[Section] = (), command: str = ""
     )
     environment.filters["cell"] = _cell
     shown = sections or [Section(title=table.title, tables=(table,)) for table in report.tables]
-    return environment.from_string(TEMPLATE).render(
-        report=report, sections=shown, command=command
-    )
+    return environment.from_string(TEMPLATE).render(report=report, sections=shown, command=command)
 
 
 def _cell(text: str) -> str:

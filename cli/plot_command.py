@@ -46,9 +46,7 @@ def run(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Name of an svg, png or pdf.")
     ],
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="As for plan3d search.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="As for plan3d search.")] = None,
     gpus: Annotated[
         int | None, typer.Option(parser=options.whole, metavar="N", help="GPUs of the job.")
     ] = None,
@@ -106,9 +104,7 @@ def _subject(asked: Question, framework: str, layout: str | None) -> "Subject":
         moe = job.model.experts is not None
         chosen = read_layout(layout, job.gpus, job.software, runner, moe=moe)
         result = single(asked, chosen, runner)
-    return Subject(
-        question=asked, result=result, framework=framework, searched=layout is None
-    )
+    return Subject(question=asked, result=result, framework=framework, searched=layout is None)
 
 
 def _write(output: Path, subject: "Subject | None", name: str) -> None:

@@ -9,7 +9,6 @@ from plan3d.planner.result import Job
 from plan3d.simulator.economics import RunCost, run_cost
 from plan3d.simulator.result import Estimate
 
-
 USUAL: Final[Mapping[str, object]] = {
     "searcher": "exhaustive", "objective": "time", "top": 5, "prefer_safe": True
 }  # fmt: skip

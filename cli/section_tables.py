@@ -32,14 +32,14 @@ def losses_table(plans: Sequence[Plan]) -> Table:
     terms = terms[:COLUMNS]
     return Table(
         title="Step time over the best, by term",
-        head=("#", "layout", "step", *(TERMS[term] for term in terms), "in all"),
+        head=("#", "layout", "step", "in all", *(TERMS[term] for term in terms)),
         rows=tuple(
             (
                 f"{plan.rank}",
                 brief(plan.layout),
                 seconds(plan.estimate.step_time_s),
-                *(signed(row[term]) for term in terms),
                 signed(sum(row.values())),
+                *(signed(row[term]) for term in terms),
             )
             for plan, row in zip(shown, each, strict=True)
         ),
@@ -119,7 +119,7 @@ def changes_table(changes: Sequence[Change], here: Estimate) -> Table:
     for change in changes:
         what = f"{change.axis} {_value(change, change.before)} → {_value(change, change.after)}"
         if change.estimate is None or change.layout is None:
-            rows.append((what, "", "", "", change.refused))
+            rows.append((what, "no", "", "", change.refused))
             continue
         fits = "" if change.estimate.fits else "does not fit: "
         rows.append(
@@ -168,22 +168,22 @@ def layouts_table(plans: Sequence[Plan]) -> Table:
     axes = [axis for axis in FIELDS if axis in ALWAYS or len({one[axis] for one in every}) > 1]
     return Table(
         title="Near-best layouts",
-        head=("#", *(axis.replace("_", " ") for axis in axes), "step [s]", "behind [%]", "MFU [%]",
-              "memory [GiB]", "runs out [%]"),
+        head=("#", "step [s]", "behind [%]", "MFU [%]", "memory [GiB]", "runs out [%]",
+              *(axis.replace("_", " ") for axis in axes)),
         rows=tuple(
             (
                 f"{plan.rank}",
-                *(_plainly(one[axis]) for axis in axes),
                 f"{plan.estimate.step_time_s:.4g}",
                 f"{100 * plan.behind:.1f}",
                 f"{100 * plan.estimate.mfu:.1f}",
                 gib(plan.estimate.memory_bytes),
                 f"{100 * plan.outlook.out_of_memory:.0f}" if plan.outlook else "",
+                *(_plainly(one[axis]) for axis in axes),
             )
             for plan, one in zip(plans, every, strict=True)
         ),
         words=tuple(
-            i for i, axis in enumerate(axes, start=1)
+            i for i, axis in enumerate(axes, start=6)
             if any(isinstance(one[axis], str) for one in every)
         ),
     )  # fmt: skip

@@ -5,7 +5,6 @@ from typing import Final
 
 from plan3d.cli.report import (
     Section,
-    Table,
     communication_table,
     infeasible_table,
     memory_table,
@@ -27,7 +26,6 @@ from plan3d.cli.sureness import of_order
 from plan3d.cli.timeline_report import ranks_table, title
 from plan3d.planner.result import Plan
 from plan3d.planner.scaling import stops_paying
-
 
 SHORTER: Final = frozenset({"Plans", "Why they stand there"})
 """Tables of the short answer that a full report has at more length."""
@@ -63,7 +61,7 @@ def _why(study: Study) -> Section:
     return Section(
         title="Why it wins, and where the runners-up lose",
         name="why",
-        text=(*of_order(result), f"{result.certificate}.".capitalize(), *result.advice),
+        text=(*of_order(result), str(result.certificate), *result.advice),
         tables=(losses_table(result.plans),),
     )
 

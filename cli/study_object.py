@@ -23,6 +23,7 @@ def as_object(study: Study) -> dict[str, Any]:
     short = as_json.of_search(question, study.subject.result)
     return {
         **short,
+        "schema": as_json.schema_id("report"),
         **study.subject.beside,
         "command": study.subject.command,
         "stages": [{**asdict(one), "total_bytes": one.total_bytes} for one in study.stages],

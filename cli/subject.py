@@ -77,8 +77,7 @@ def pipeline(subject: Subject, plan: Plan) -> Played | None:
     work = subject.question.job.work
     micro_batches = work.global_batch // (layout.dp * layout.micro_batch)
     rounds = max(2, OPERATIONS // (3 * layout.pp**2 * layout.vpp))
-    if micro_batches > rounds * layout.pp:
-        micro_batches = rounds * layout.pp
+    micro_batches = min(micro_batches, rounds * layout.pp)
     batch = micro_batches * layout.dp * layout.micro_batch
     job = replace(subject.question.job, work=replace(work, global_batch=batch))
     try:

@@ -125,9 +125,7 @@ def gemm_burst_s(
     return burst
 
 
-def gemm_bytes(
-    m: Numeric, n: Numeric, k: Numeric, kind: str, *, batch: Numeric = 1.0
-) -> Numeric:
+def gemm_bytes(m: Numeric, n: Numeric, k: Numeric, kind: str, *, batch: Numeric = 1.0) -> Numeric:
     r"""Bytes that a matrix product reads and writes, each operand once [bytes].
 
     .. math:: b\,(w (m k + n k) + 2 m n)

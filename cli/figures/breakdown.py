@@ -4,7 +4,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from plan3d.cli.figures.style import ACCENT, FOURTH, MUTED, SECOND, THIRD, canvas, plain_bars, styled
+from plan3d.cli.figures.style import (
+    ACCENT,
+    FOURTH,
+    MUTED,
+    SECOND,
+    THIRD,
+    canvas,
+    plain_bars,
+    styled,
+)
 from plan3d.cli.words import TIME, percent, seconds, unit_of_s
 from plan3d.simulator.result import StepTime
 from plan3d.simulator.timeline import Timeline
@@ -45,7 +54,7 @@ def _terms(axes: Axes, terms: dict[str, float], total_s: float) -> None:
             f"{seconds(value_s)}, {percent(value_s / total_s)}", (value_s / size, row),
             xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=MUTED,
         )  # fmt: skip
-    axes.set_xlim(0, 1.32 * max(terms.values()) / size)
+    axes.set_xlim(0, 1.6 * max(terms.values()) / size)
     axes.set_xlabel(f"time of the step [{unit}]")
 
 

@@ -20,12 +20,12 @@ from plan3d.cli.words import GIB
 from plan3d.simulator.result import Memory
 
 PARTS: Final = {
-    "parameters, gradients, optimizer": (
+    "model states": (
         ACCENT, ("parameters_bytes", "gradients_bytes", "optimizer_bytes")
     ),
     "activations": (SECOND, ("activations_bytes",)),
     "working set, logits": (THIRD, ("transient_bytes", "logits_bytes")),
-    "context, buckets, fragmentation": (
+    "context, buckets, margin": (
         FOURTH, ("context_bytes", "buckets_bytes", "margin_bytes")
     ),
 }  # fmt: skip

@@ -22,8 +22,10 @@ def draw(front: Sequence[Plan], best: Sequence[Plan]) -> Figure:
         return plan.estimate.step_time_s / size, plan.estimate.memory_bytes / GIB
 
     if best:
-        axes.scatter(*zip(*map(at, best), strict=True), s=11, color=FOURTH, linewidths=0,
-                     label="near-best plans")  # fmt: skip
+        axes.plot(
+            *zip(*map(at, best), strict=True), "o", markersize=3.4, color=FOURTH,
+            markeredgewidth=0, label="near-best plans",
+        )  # fmt: skip
     if front:
         x, y = zip(*map(at, front), strict=True)
         axes.step(x, y, where="post", color=ACCENT, linewidth=1.0)
@@ -36,8 +38,10 @@ def draw(front: Sequence[Plan], best: Sequence[Plan]) -> Figure:
                   label=brief(best[0].layout), linestyle="none")  # fmt: skip
     capacity = plans[0].estimate.capacity_bytes / GIB
     axes.axhline(capacity, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
-    axes.annotate(f"capacity, {capacity:.1f} GiB", (1, capacity), xycoords=("axes fraction", "data"),
-                  xytext=(0, 3), textcoords="offset points", ha="right", fontsize=8)  # fmt: skip
+    axes.annotate(
+        f"capacity, {capacity:.1f} GiB", (1, capacity), xycoords=("axes fraction", "data"),
+        xytext=(0, 3), textcoords="offset points", ha="right", fontsize=8,
+    )  # fmt: skip
     axes.grid(visible=True)
     axes.set(ylim=(0, 1.12 * capacity), xlabel=f"step time [{unit}]",
              ylabel="memory of the fullest GPU [GiB]")  # fmt: skip

@@ -41,8 +41,8 @@ def draw(kernels: Sequence[Kernel], gpu: Gpu) -> Figure:
         textcoords="offset points", ha="right", fontsize=8.5,
     )  # fmt: skip
     axes.annotate(
-        f"{gpu.hbm_bytes_per_s / 1e12:,.2f} TB/s", (ridge / 1.6, peak / 1.6 / TFLOP), xytext=(-4, 4),
-        textcoords="offset points", ha="right", fontsize=8.5, color=MUTED,
+        f"{gpu.hbm_bytes_per_s / 1e12:,.2f} TB/s", (ridge / 1.6, peak / 1.6 / TFLOP),
+        xytext=(-4, 4), textcoords="offset points", ha="right", fontsize=8.5, color=MUTED,
     )  # fmt: skip
     axes.grid(visible=True)
     axes.set(

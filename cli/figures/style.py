@@ -25,7 +25,7 @@ COLOURS: Final = {
 }  # fmt: skip
 """What a page that has its own shades of them, for the dark, calls them."""
 
-WIDTH: Final = 5.2
+WIDTH: Final = 4.4
 """Of a figure. [inches]"""
 TITLE_POINTS, LETTERS = 9.0, 14.0
 """Size of a title, and how many letters of it stand on an inch."""
@@ -110,7 +110,7 @@ def kind_of(name: str) -> str:
 def image(figure: Figure, kind: str) -> bytes:
     """Return a figure as the bytes of a file: the same ones every time."""
     out = io.BytesIO()
-    figure.savefig(out, format=kind, metadata=KINDS[kind])  # type: ignore[arg-type]
+    figure.savefig(out, format=kind, metadata=KINDS[kind])
     return out.getvalue()
 
 

@@ -101,6 +101,11 @@
   }
   addEventListener("scroll", hide, { passive: true });
 
+  // Where there is room beside a figure, its first table is there.
+  if (matchMedia("(min-width: 62rem)").matches) {
+    for (const one of document.querySelectorAll(".pair details:first-of-type")) one.open = true;
+  }
+
   // Paper shows everything.
   const closed = [];
   addEventListener("beforeprint", () => {

@@ -1,0 +1,30 @@
+"""plan3d schema: what the JSON of a command looks like, for programs that read it."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
+
+import typer
+
+from plan3d.cli import as_json
+from plan3d.cli.console import say
+from plan3d.cli.json_fields import FULL, SEARCH, schema
+from plan3d.simulator.errors import unknown
+
+SCHEMAS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
+    "search": lambda: schema("search", SEARCH),
+    "estimate": lambda: schema("search", SEARCH),
+    "report": lambda: schema("report", {**SEARCH, **FULL}),
+}
+"""Of the commands, and of `--report FILE.json`."""
+
+command = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@command.command()
+def run(
+    name: Annotated[str, typer.Argument(metavar="COMMAND", help=", ".join(SCHEMAS))] = "search",
+) -> None:
+    """Print the JSON Schema (draft 2020-12) of what a command prints as JSON."""
+    if name not in SCHEMAS:
+        raise unknown("schema", name, SCHEMAS)
+    say(as_json.dumps(SCHEMAS[name]()))
