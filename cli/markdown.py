@@ -32,12 +32,12 @@ TEMPLATE = """\
 {%- if command %}
 ## This report
 
-    {{ command }}
+    {{ command | line }}
 {% endif %}
 {%- if report.again %}
 ## Again
 
-    {{ report.again }}
+    {{ report.again | line }}
 {% endif %}
 {%- if report.grounds %}
 ## Grounds
@@ -58,12 +58,18 @@ def markdown(report: Report, sections: Sequence[Section] = (), command: str = ""
         autoescape=False,
     )
     environment.filters["cell"] = _cell
+    environment.filters["line"] = one_line
     shown = sections or [Section(title=table.title, tables=(table,)) for table in report.tables]
     return environment.from_string(TEMPLATE).render(report=report, sections=shown, command=command)
 
 
+def one_line(text: str) -> str:
+    """Replace what nobody can see: line ends, control characters, and what turns text around."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _cell(text: str) -> str:
-    clean = "".join(c if c.isprintable() else " " for c in text)
+    clean = one_line(text)
     for mark in ("\\", "|", "<", "*", "_", "`", "["):
         clean = clean.replace(mark, f"\\{mark}")
     return clean

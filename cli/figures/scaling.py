@@ -39,7 +39,8 @@ def draw(points: Sequence[ScalePoint], asked: int) -> Figure:
         axes.set_xticks(counts, [f"{count:,}" for count in counts] if axes is below else [])
         axes.set_xticks([], minor=True)
         axes.margins(x=0.1)
-    above.legend(loc="upper left")
+    if there:
+        above.legend(loc="upper left")
     return figure
 
 

@@ -8,6 +8,7 @@ import io
 from collections.abc import Sequence
 from textwrap import wrap
 from typing import Final
+from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -110,7 +111,9 @@ def kind_of(name: str) -> str:
 def image(figure: Figure, kind: str) -> bytes:
     """Return a figure as the bytes of a file: the same ones every time."""
     out = io.BytesIO()
-    figure.savefig(out, format=kind, metadata=KINDS[kind])
+    with catch_warnings():  # names may have letters that the font has not
+        filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(out, format=kind, metadata=KINDS[kind])
     return out.getvalue()
 
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from plan3d.cli.html.drawings import drawings
 from plan3d.cli.html.headline import headline
+from plan3d.cli.markdown import one_line
 from plan3d.cli.sections import sections
 from plan3d.cli.study import Study
 from plan3d.cli.words import brief
@@ -30,7 +31,7 @@ def page(study: Study) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["clean"] = _clean
+    environment.filters["clean"] = one_line
     svg = {name: Markup(text) for name, text in drawings(study).items()}  # escaped
     return environment.get_template("page.html.j2").render(
         question=question,
@@ -55,8 +56,3 @@ def page(study: Study) -> str:
 def _source(text: str) -> str:
     """Return what a policy calls one inline style or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _clean(text: str) -> str:
-    """Replace what no browser shows: control characters, and those that turn text around."""
-    return "".join(c if c.isprintable() else " " for c in text)

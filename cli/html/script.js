@@ -60,8 +60,10 @@
 
   // Say what a part of a figure is, to the mouse and to the keyboard.
   const tip = document.getElementById("tip");
-  const hide = () => { tip.hidden = true; };
+  let told = null;
+  const hide = () => { tip.hidden = true; told = null; };
   const show = (part) => {
+    told = part;
     tip.textContent = part.dataset.tip;
     tip.hidden = false;
     const at = part.getBoundingClientRect(), size = tip.getBoundingClientRect();
@@ -99,7 +101,7 @@
       figure.addEventListener("blur", () => go(-1));
     }
   }
-  addEventListener("scroll", hide, { passive: true });
+  addEventListener("scroll", () => told && show(told), { passive: true, capture: true });
 
   // Where there is room beside a figure, its first table is there.
   if (matchMedia("(min-width: 62rem)").matches) {
