@@ -36,22 +36,10 @@ def _clean(value: object) -> object:
 
 def of_search(question: Question, result: SearchResult) -> dict[str, Any]:
     """Return the object that `plan3d search --json` prints."""
-    job = question.job
     return {
         "schema": schema_id("search"),
         "version": question.version,
-        "job": {
-            "model": job.model.name,
-            "gpus": job.gpus,
-            "hardware": job.cluster.name,
-            "hardware_digest": job.cluster.digest,
-            "software": job.software.name,
-            "fidelity": question.fidelity,
-            "seq": job.work.seq,
-            "global_batch": job.work.global_batch,
-            "precision": job.work.precision.name,
-            "optimizer": job.work.optimizer.name,
-        },
+        "job": of_job(question),
         "plans": [of_plan(question, plan) for plan in result.plans],
         "nearest": None if result.nearest is None else of_plan(question, result.nearest),
         "certificate": asdict(result.certificate),
@@ -61,6 +49,23 @@ def of_search(question: Question, result: SearchResult) -> dict[str, Any]:
         "near_best": result.near_best,
         "safer": None if result.safer is None else _safer(result.safer),
         "elapsed_s": result.elapsed_s,
+    }
+
+
+def of_job(question: Question) -> dict[str, Any]:
+    """Return what was asked."""
+    job = question.job
+    return {
+        "model": job.model.name,
+        "gpus": job.gpus,
+        "hardware": job.cluster.name,
+        "hardware_digest": job.cluster.digest,
+        "software": job.software.name,
+        "fidelity": question.fidelity,
+        "seq": job.work.seq,
+        "global_batch": job.work.global_batch,
+        "precision": job.work.precision.name,
+        "optimizer": job.work.optimizer.name,
     }
 
 
@@ -88,7 +93,7 @@ def of_plan(question: Question, plan: Plan) -> dict[str, Any]:
         "link": asdict(estimate.link),
         "memory": asdict(estimate.memory),
         "criteria": asdict(criteria(estimate)),
-        "training": None if cost is None else _run(cost),
+        "training": None if cost is None else of_run(cost),
         "behind": plan.behind,
         "played": plan.played,
         "variants": plan.variants,
@@ -105,7 +110,8 @@ def _safer(safer: Safer) -> dict[str, float | str]:
     }
 
 
-def _run(cost: RunCost) -> dict[str, float]:
+def of_run(cost: RunCost) -> dict[str, float]:
+    """Return what a whole run takes."""
     return {
         "tokens": cost.tokens,
         "time_s": cost.time_s,

@@ -1,6 +1,6 @@
 """Hand an answer over: on stdout as a report or JSON, and in the files that were asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +38,23 @@ def deliver(
     if csv is not None:
         plans = [as_json.of_plan(question, plan) for plan in result.plans]
         files.write(csv, as_json.to_csv(plans))
+    hand_over(shown, lambda: {**as_json.of_search(question, result), **(more or {})}, json=json)
+
+
+def hand_over(
+    shown: report.Report,
+    answer: Callable[[], Mapping[str, object]],
+    *,
+    json: bool,
+    markdown: Path | None = None,
+) -> None:
+    """Write a report to its file, then it or the object that says the same to stdout."""
+    if markdown is not None:
+        from plan3d.cli.markdown import markdown as text  # noqa: PLC0415  # jinja2: 40 ms
+
+        files.write(markdown, text(shown))
     if json:
-        say(as_json.dumps({**as_json.of_search(question, result), **(more or {})}))
+        say(as_json.dumps(answer()))
     else:
         show(shown)
 
@@ -57,12 +72,12 @@ def deliver_full(
     more: Mapping[str, object] | None = None,
 ) -> None:
     """Write a full report, of the kind that the name of its file says."""
+    from plan3d.cli.case import Case  # noqa: PLC0415
     from plan3d.cli.full_report import text  # noqa: PLC0415  # jinja2 and matplotlib: 0.6 s
     from plan3d.cli.study import study  # noqa: PLC0415
-    from plan3d.cli.subject import Subject  # noqa: PLC0415
 
-    subject = Subject(
+    case = Case(
         question=question, result=result, framework=framework, constraints=constraints,
         searched=searched, command=command, beside=more or {},
     )  # fmt: skip
-    files.write(path, text(study(subject, shown), path.suffix.lower()))
+    files.write(path, text(study(case, shown), path.suffix.lower()))

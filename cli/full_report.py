@@ -12,7 +12,7 @@ from plan3d.cli.study_object import as_object
 
 
 def _markdown(study: Study) -> str:
-    return markdown(study.report, sections(study), study.subject.command)
+    return markdown(study.report, sections(study), study.case.command)
 
 
 def _json(study: Study) -> str:

@@ -16,8 +16,11 @@ from plan3d.planner.models import Preset
 from plan3d.planner.refine import replayed
 from plan3d.planner.result import Job
 from plan3d.planner.uncertainty import Forecast, outlooks
+from plan3d.simulator.economics import KWH_J
 from plan3d.simulator.errors import unknown
+from plan3d.simulator.footprint import Site
 from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.reliability import Reliability
 from plan3d.simulator.textbook_estimate import textbook_table
 from plan3d.simulator.units import parse
 from plan3d.simulator.workload import Workload, optimizer_named, precision_named
@@ -108,7 +111,30 @@ def priced(cluster: Cluster, usd_per_hour: float | None) -> Cluster:
     if usd_per_hour is None:
         return cluster
     rent = parse(f"{usd_per_hour} USD/h", "USD/s")
-    return replace(cluster, gpu=replace(cluster.gpu, usd_per_s=rent))
+    sources = {**cluster.sources, "gpu.price": "given"}
+    return replace(cluster, gpu=replace(cluster.gpu, usd_per_s=rent), sources=sources)
+
+
+def reliability(**given: float | None) -> Reliability:
+    """Return how reliable machines are: what is given, and the defaults."""
+    return Reliability(**{name: value for name, value in given.items() if value is not None})
+
+
+def site(
+    *,
+    host_share: float | None,
+    pue: float | None,
+    co2_g_per_kwh: float | None,
+    usd_per_kwh: float | None,
+) -> Site:
+    """Return where machines stand: what is given, and the defaults."""
+    given = {
+        "host_share": host_share,
+        "pue": pue,
+        "co2_kg_per_j": None if co2_g_per_kwh is None else co2_g_per_kwh / 1000 / KWH_J,
+        "usd_per_j": None if usd_per_kwh is None else usd_per_kwh / KWH_J,
+    }
+    return Site(**{name: value for name, value in given.items() if value is not None})
 
 
 def evaluator(question: Question) -> Evaluator:

@@ -222,8 +222,10 @@ CHANGE: Final = only(
 )  # fmt: skip
 POINT: Final = only(
     {
-        "gpus": INTEGER, "plan": or_null(ONE_PLAN), "why": STRING,
-        **dict.fromkeys(("usd_per_token", "efficiency", "gain"), or_null(NUMBER)),
+        "gpus": INTEGER, "plan": or_null(ONE_PLAN), "why": or_null(STRING),
+        **dict.fromkeys(
+            ("tokens_per_s", "mfu", "usd_per_token", "efficiency", "gain"), or_null(NUMBER)
+        ),
     }
 )  # fmt: skip
 STAGE: Final = only({**of(Memory)["properties"], "total_bytes": NUMBER})
@@ -254,8 +256,8 @@ FULL: Final = {
     "scaling": Field(
         some(POINT),
         "numbers of GPUs: `gpus`, `plan` (the best, or `null`) and `why` there is none, "
-        "`usd_per_token`, `efficiency` (tokens/s per GPU over those of the smallest count), `gain` "
-        "(the same of the GPUs that were added)",
+        "`tokens_per_s`, `mfu`, `usd_per_token`, `efficiency` (tokens/s per GPU over those of the "
+        "smallest count), `gain` (the same of the GPUs that were added)",
     ),
     "sources": Field(by_name(STRING), "number of the hardware profile: where it comes from"),
 }

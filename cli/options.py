@@ -6,6 +6,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from plan3d.simulator.errors import InputError
+from plan3d.simulator.units import Dimension, parse
+
 _SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _DURATIONS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -43,6 +46,76 @@ def duration(text: str | float) -> float:
     return seconds
 
 
+def counts(text: str) -> tuple[int, ...]:
+    """Read numbers of GPUs: the powers of two of 64..16384, or a list such as 64,96,128."""
+    ends = re.fullmatch(r"(\d{1,8})\.\.(\d{1,8})", text.strip(), re.ASCII)
+    if ends is None:
+        return tuple(whole(part.strip()) for part in text.split(","))
+    low, high = whole(ends[1]), whole(ends[2])
+    powers = tuple(2**i for i in range(20) if low <= 2**i <= high)
+    if not powers:
+        raise typer.BadParameter(
+            f"{text!r}: there is no power of two from {low:,} to {high:,}; "
+            "give a range such as 64..16384, or a list such as 64,96,128"
+        )
+    return powers
+
+
+def money(text: str) -> float:
+    """Read an amount of dollars: 5M, 5M$, $750k, 2.5e6."""
+    bare = text.strip().removeprefix("$").removesuffix("$").removesuffix("USD").strip()
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d+)?(?:e\d{1,2})?) ?([KMBT]?)", bare, re.I | re.ASCII)
+    value = float(match[1]) * _SCALES[match[2].upper()] if match else 0.0
+    if not 0 < value <= 1e15:
+        raise typer.BadParameter(f"{text!r} is not an amount of USD; give one such as 5M or 750k")
+    return value
+
+
+def span(text: str) -> float:
+    """Read a long time: 30d, 12h, 45min; a plain number is days [s]."""
+    return _quantity(text, "s", "d", "a time; give one such as 30d or 12h")
+
+
+def rate(text: str) -> float:
+    """Read a bandwidth: 2 GB/s, 400 Gbit/s [bytes/s]."""
+    return _quantity(text, "B/s", "", "a bandwidth; give one such as '2 GB/s'")
+
+
+def _quantity(text: str, dimension: Dimension, unit: str, wanted: str) -> float:
+    try:
+        bare = re.fullmatch(r"[\d.]+", text.strip(), re.ASCII)
+        value = parse(f"{text}{unit}" if bare else text, dimension)
+    except InputError as error:
+        raise typer.BadParameter(f"{text!r} is not {wanted} ({error})") from error
+    if value <= 0:
+        raise typer.BadParameter(f"{text!r} is not {wanted}")
+    return value
+
+
+def amount(text: str) -> float:
+    """Read a plain number from 0."""
+    if not re.fullmatch(r"\d{1,9}(\.\d{0,9})?", text.strip(), re.ASCII):
+        raise typer.BadParameter(f"{text!r} is not a number from 0; give one such as 1.2")
+    return float(text)
+
+
+def flop(text: str) -> float:
+    """Read an amount of work: 5.76e23 [FLOP]."""
+    match = re.fullmatch(r"\d{1,9}(\.\d{1,9})?(e\+?\d{1,2})?", text.strip(), re.I | re.ASCII)
+    if match is None or not 0 < float(match[0]) <= 1e40:
+        raise typer.BadParameter(f"{text!r} is not an amount of FLOP; give one such as 5.76e23")
+    return float(match[0])
+
+
+def share(text: str | float) -> float:
+    """Read a share above 0, up to 1: 0.4, 40%."""
+    match = re.fullmatch(r"(\d{0,3}(?:\.\d{1,9})?) ?(%?)", str(text).strip(), re.ASCII)
+    value = float(match[1] or 0) / (100 if match[2] else 1) if match and match[1] != "." else 0.0
+    if not 0 < value <= 1:
+        raise typer.BadParameter(f"{text!r} is not a share above 0, up to 1; give one such as 0.4")
+    return value
+
+
 Model: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -52,6 +125,10 @@ Model: TypeAlias = Annotated[
 ]
 Gpus: TypeAlias = Annotated[
     int, typer.Option(parser=whole, metavar="N", help="GPUs of the job, all of which are used.")
+]
+Layout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="AXIS=N,...", help="tp=8,pp=8,... [default: the best of all]"),
 ]
 Hardware: TypeAlias = Annotated[
     str | None,
@@ -93,6 +170,12 @@ Fidelity: TypeAlias = Annotated[
     str,
     typer.Option(metavar="NAME", help="analytical, or textbook: the closed forms of the papers."),
 ]
+Fix: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="AXIS=N", help="Only such layouts: tp=8.")
+]
+Limit: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="AXIS<=N", help="Only up to this: pp<=16.")
+]
 Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON (docs/json.md) and nothing else.")
 ]
@@ -104,4 +187,8 @@ Report: TypeAlias = Annotated[
     typer.Option(
         "--report", metavar="FILE", help="Write a full report: .html (one page), .md or .json."
     ),
+]
+Markdown: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.md", help="Write the report as Markdown, too."),
 ]

@@ -19,7 +19,7 @@ from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from plan3d.cli.subject import Subject
+    from plan3d.cli.case import Case
 
 NAMES: Final[Mapping[str, str]] = {
     "breakdown": "where the step goes, and what every stage does",
@@ -83,12 +83,12 @@ def run(
         optimizer=optimizer,
         framework=framework,
     )
-    _write(output, _subject(asked, framework, layout), name)
+    _write(output, _case(asked, framework, layout), name)
 
 
-def _subject(asked: Question, framework: str, layout: str | None) -> "Subject":
+def _case(asked: Question, framework: str, layout: str | None) -> "Case":
     """Find the plan that is drawn."""
-    from plan3d.cli.subject import NEAR_BEST, Subject  # noqa: PLC0415  # checked first: the options
+    from plan3d.cli.case import NEAR_BEST, Case  # noqa: PLC0415  # checked first: the options
 
     if layout is None:
         result = search(
@@ -104,28 +104,28 @@ def _subject(asked: Question, framework: str, layout: str | None) -> "Subject":
         moe = job.model.experts is not None
         chosen = read_layout(layout, job.gpus, job.software, runner, moe=moe)
         result = single(asked, chosen, runner)
-    return Subject(question=asked, result=result, framework=framework, searched=layout is None)
+    return Case(question=asked, result=result, framework=framework, searched=layout is None)
 
 
-def _write(output: Path, subject: "Subject | None", name: str) -> None:
+def _write(output: Path, case: "Case | None", name: str) -> None:
     from plan3d.cli.figures import style  # noqa: PLC0415  # matplotlib: 0.5 s
 
     kind = style.kind_of(output.name)
-    files.write(output, style.image(_drawn(subject, name), kind))
+    files.write(output, style.image(_drawn(case, name), kind))
 
 
-def _drawn(subject: "Subject | None", name: str) -> "Figure":
+def _drawn(case: "Case | None", name: str) -> "Figure":
     from plan3d.cli import plots  # noqa: PLC0415
     from plan3d.cli.figures import style  # noqa: PLC0415
 
-    if subject is None or subject.plan is None:
+    if case is None or case.plan is None:
         figure = plots.shipped_accuracy()
         title = "plan3d: predictions against the published runs that ship with it"
     else:
-        figure, job = plots.PLOTS[name](subject, subject.plan), subject.question.job
+        figure, job = plots.PLOTS[name](case, case.plan), case.question.job
         title = (
             f"{job.model.name} on {job.gpus:,} x {job.cluster.gpu.name}: {NAMES[name]}\n"
-            f"{brief(subject.plan.layout)}"
+            f"{brief(case.plan.layout)}"
         )
     style.entitle(figure, title)
     return figure

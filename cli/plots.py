@@ -5,45 +5,45 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from plan3d.cli import subject as about
+from plan3d.cli import case as about
+from plan3d.cli.case import Case
 from plan3d.cli.figures import accuracy, breakdown, memory, pareto, roofline, scaling, timeline
-from plan3d.cli.subject import Subject
 from plan3d.cli.validate_command import Shipped
 from plan3d.planner.result import Plan
 from plan3d.planner.validation import published_runs, validate
 from plan3d.simulator.errors import InputError
 
-Plot = Callable[[Subject, Plan], Figure]
+Plot = Callable[[Case, Plan], Figure]
 """Draws one figure about a plan, and what was asked."""
 
 
-def _breakdown(subject: Subject, plan: Plan) -> Figure:
-    found = about.pipeline(subject, plan)
+def _breakdown(case: Case, plan: Plan) -> Figure:
+    found = about.pipeline(case, plan)
     return breakdown.draw(plan.estimate.time, found.line if found else None)
 
 
-def _memory(subject: Subject, plan: Plan) -> Figure:
-    stages = about.stages(subject, plan) or (plan.estimate.memory,)
+def _memory(case: Case, plan: Plan) -> Figure:
+    stages = about.stages(case, plan) or (plan.estimate.memory,)
     return memory.draw(stages, plan.estimate.capacity_bytes)
 
 
-def _timeline(subject: Subject, plan: Plan) -> Figure:
-    found = about.pipeline(subject, plan)
+def _timeline(case: Case, plan: Plan) -> Figure:
+    found = about.pipeline(case, plan)
     if found is None:
         raise InputError("there is no pipeline to draw; give a --layout with pp of 2 or more")
     return timeline.draw(found.line, None)
 
 
-def _pareto(subject: Subject, _: Plan) -> Figure:
-    return pareto.draw(about.front(subject), subject.result.plans)
+def _pareto(case: Case, _: Plan) -> Figure:
+    return pareto.draw(about.front(case), case.result.plans)
 
 
-def _scaling(subject: Subject, _: Plan) -> Figure:
-    return scaling.draw(about.curve(subject), subject.question.job.gpus)
+def _scaling(case: Case, _: Plan) -> Figure:
+    return scaling.draw(about.curve(case), case.question.job.gpus)
 
 
-def _roofline(subject: Subject, plan: Plan) -> Figure:
-    return roofline.draw(about.kernels(subject, plan), subject.question.job.cluster.gpu)
+def _roofline(case: Case, plan: Plan) -> Figure:
+    return roofline.draw(about.kernels(case, plan), case.question.job.cluster.gpu)
 
 
 PLOTS: Final[Mapping[str, Plot]] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from plan3d.cli.question import Question
 from plan3d.cli.sureness import around, chance, memory_line, of_order
 from plan3d.cli.words import LINKS, MEMORY, TIME, as_option, brief, gib, percent, seconds, short
-from plan3d.planner.result import Plan, SearchResult
+from plan3d.planner.result import Job, Plan, SearchResult
 from plan3d.simulator.economics import criteria
 from plan3d.simulator.result import Estimate
 
@@ -66,7 +66,7 @@ def of_search(question: Question, result: SearchResult) -> Report:
     return Report(
         answer=tuple(_answer(question, result, shown)),
         tables=tuple(table for table in (*tables, infeasible_table(result)) if table.rows),
-        grounds=(*_grounds(question), *_uneven(question, shown)),
+        grounds=(*grounds(question), *_uneven(question, shown)),
         again="" if shown is None else _again(question, shown),
     )
 
@@ -75,28 +75,38 @@ def of_layout(question: Question, plan: Plan) -> Report:
     """Report one layout."""
     return Report(
         answer=(
-            _job(question),
+            job_line(question),
             f"Layout: {brief(plan.layout)}",
             *_figures(question, plan),
         ),
         tables=tuple(table for table in details(plan) if table.rows),
-        grounds=(*_grounds(question), *_uneven(question, plan)),
+        grounds=(*grounds(question), *_uneven(question, plan)),
         again=_again(question, plan),
     )
 
 
-def _job(question: Question) -> str:
+def job_line(question: Question) -> str:
+    """Return the line that says what was asked."""
     job = question.job
+    return f"{job.model.name} on {job.gpus:,} x {_on(job)}"
+
+
+def work_line(question: Question) -> str:
+    """Return the same for an answer about several numbers of GPUs."""
+    return f"{question.job.model.name} on {_on(question.job)}"
+
+
+def _on(job: Job) -> str:
     work = job.work
     return (
-        f"{job.model.name} on {job.gpus:,} x {job.cluster.gpu.name} ({job.cluster.name}): "
+        f"{job.cluster.gpu.name} ({job.cluster.name}): "
         f"batch {work.global_batch:,} x {work.seq:,} tokens, "
         f"{work.precision.name}, {work.optimizer.name}"
     )
 
 
 def _answer(question: Question, result: SearchResult, shown: Plan | None) -> Iterator[str]:
-    yield _job(question)
+    yield job_line(question)
     legal, took = result.certificate.legal, f"in {seconds(result.elapsed_s)}"
     if result.plans:
         best = result.plans[0]
@@ -268,7 +278,8 @@ def _uneven(question: Question, plan: Plan | None) -> Iterator[str]:
         )
 
 
-def _grounds(question: Question) -> Iterator[str]:
+def grounds(question: Question) -> Iterator[str]:
+    """Yield what an answer rests on."""
     yield TEXTBOOK_MFU if question.fidelity == "textbook" else MFU
     yield from question.assumed
     job = question.job

@@ -31,12 +31,8 @@ def run(
     precision: options.Precision = None,
     optimizer: options.Optimizer = None,
     framework: options.Framework = frameworks.DEFAULT,
-    fix: Annotated[
-        list[str] | None, typer.Option(metavar="AXIS=N", help="Only such layouts: tp=8.")
-    ] = None,
-    limit: Annotated[
-        list[str] | None, typer.Option(metavar="AXIS<=N", help="Only up to this: pp<=16.")
-    ] = None,
+    fix: options.Fix = None,
+    limit: options.Limit = None,
     searcher: Annotated[
         str, typer.Option(help="exhaustive; dp or ilp: exact stages and recomputation as well.")
     ] = SEARCHERS[0],

@@ -5,10 +5,9 @@ from typing import Final
 
 from plan3d.cli.report import Table
 from plan3d.cli.sureness import chance
-from plan3d.cli.words import brief, gib, percent, seconds, spelled
-from plan3d.planner.reasons import TERMS, differences
+from plan3d.cli.words import GIB, brief, gib, percent, seconds, spelled
+from plan3d.planner.reasons import TERMS, changes
 from plan3d.planner.result import Plan
-from plan3d.planner.scaling import ScalePoint
 from plan3d.planner.sensitivity import Change
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.layout import FIELDS, Recompute
@@ -26,7 +25,7 @@ ALWAYS: Final = ("tp", "pp", "dp", "micro_batch")
 def losses_table(plans: Sequence[Plan]) -> Table:
     """Return by which terms of the step the first plans differ from the best."""
     shown = plans[:RUNNERS_UP]
-    each = [differences(plan.estimate, plans[0].estimate, "time") for plan in shown]
+    each = [changes(plan.estimate, plans[0].estimate, "time") for plan in shown]
     size = {term: max(abs(row[term]) for row in each) for term in (each[0] if each else ())}
     terms = [term for term in sorted(size, key=lambda term: -size[term]) if size[term] > 5e-4]
     terms = terms[:COLUMNS]
@@ -127,7 +126,7 @@ def changes_table(changes: Sequence[Change], here: Estimate) -> Table:
                 what,
                 signed(change.step_time_s / here.step_time_s),
                 percent(change.estimate.mfu),
-                f"{change.peak_bytes / 2**30:+.1f}",
+                f"{change.peak_bytes / GIB:+.1f}",
                 fits + brief(change.layout),
             )
         )
@@ -137,29 +136,6 @@ def changes_table(changes: Sequence[Change], here: Estimate) -> Table:
 
 def _value(change: Change, value: float) -> str:
     return Recompute(int(value)).name.lower() if change.axis == "recompute" else f"{value:g}"
-
-
-def curve_table(points: Sequence[ScalePoint]) -> Table:
-    """Return the best plan at each number of GPUs."""
-    rows = []
-    for point in points:
-        if point.plan is None:
-            rows.append((f"{point.gpus:,}", "", "", "", "", "", point.why))
-            continue
-        estimate = point.plan.estimate
-        rows.append(
-            (
-                f"{point.gpus:,}",
-                seconds(estimate.step_time_s),
-                f"{estimate.tokens_per_s:,.0f}",
-                percent(estimate.mfu),
-                "" if point.efficiency is None else percent(point.efficiency),
-                "" if point.usd_per_token is None else f"{1e6 * point.usd_per_token:,.3g}",
-                brief(point.plan.layout),
-            )
-        )
-    head = ("GPUs", "step", "tokens/s", "MFU", "per GPU", "USD per M tokens", "layout")
-    return Table(title="Best plans", head=head, rows=tuple(rows), words=(6,))
 
 
 def layouts_table(plans: Sequence[Plan]) -> Table:

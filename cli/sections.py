@@ -11,9 +11,9 @@ from plan3d.cli.report import (
     merit_table,
     time_table,
 )
+from plan3d.cli.scale_report import table as curve_table
 from plan3d.cli.section_tables import (
     changes_table,
-    curve_table,
     front_table,
     kernels_table,
     layouts_table,
@@ -33,7 +33,7 @@ SHORTER: Final = frozenset({"Plans", "Why they stand there"})
 
 def sections(study: Study) -> tuple[Section, ...]:
     """Return the sections that have something to say."""
-    every = [_why(study)] if study.subject.searched else []
+    every = [_why(study)] if study.case.searched else []
     if study.plan is not None:
         every += [*_details(study, study.plan), *_around(study, study.plan)]
     every += [_layouts(study), _sources(study)]
@@ -57,7 +57,7 @@ def _filled(section: Section) -> Section:
 
 
 def _why(study: Study) -> Section:
-    result = study.subject.result
+    result = study.case.result
     return Section(
         title="Why it wins, and where the runners-up lose",
         name="why",
@@ -118,21 +118,21 @@ def _around(study: Study, plan: Plan) -> Iterator[Section]:
         text=("The best plan at each count, with the same global batch.",
               *((f"From {last.gpus:,} GPUs on, a further one brings less than half of what the "
                  "first ones do.",) if last else ())),
-        tables=(curve_table(study.curve),),
+        tables=(curve_table(study.case.question, study.curve),),
     )  # fmt: skip
 
 
 def _layouts(study: Study) -> Section:
-    plans = study.subject.result.plans if study.subject.searched else ()
+    plans = study.case.result.plans if study.case.searched else ()
     return Section(
         title="All near-best layouts", name="layouts", sorts=True, tables=(layouts_table(plans),)
     )
 
 
 def _sources(study: Study) -> Section:
-    subject = study.subject
+    case = study.case
     return Section(
         title="Where the numbers come from",
         name="sources",
-        tables=(infeasible_table(subject.result), sources_table(subject.question.job.cluster)),
+        tables=(infeasible_table(case.result), sources_table(case.question.job.cluster)),
     )

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from plan3d.cli import subject as about
+from plan3d.cli import case as about
+from plan3d.cli.case import Case
 from plan3d.cli.played import Played
 from plan3d.cli.progress import bar
 from plan3d.cli.report import Report
-from plan3d.cli.subject import Subject
 from plan3d.planner.result import Plan
 from plan3d.planner.scaling import ScalePoint
 from plan3d.planner.sensitivity import Change
@@ -20,7 +20,7 @@ from plan3d.simulator.roofline import Kernel
 class Study:
     """An answer, and what stands beside it; empty where there is nothing to say."""
 
-    subject: Subject
+    case: Case
     report: Report
     """The short answer, as stdout has it."""
     plan: Plan | None
@@ -33,18 +33,18 @@ class Study:
     curve: tuple[ScalePoint, ...] = ()
 
 
-def study(subject: Subject, report: Report) -> Study:
+def study(case: Case, report: Report) -> Study:
     """Ask the library for everything; a bar on stderr says how far it is."""
-    plan = subject.plan
+    plan = case.plan
     if plan is None:
-        return Study(subject=subject, report=report, plan=None)
+        return Study(case=case, report=report, plan=None)
     steps: dict[str, Callable[[], object]] = {
-        "stages": lambda: about.stages(subject, plan),
-        "pipeline": lambda: about.pipeline(subject, plan),
-        "kernels": lambda: about.kernels(subject, plan),
-        "changes": lambda: about.changes(subject, plan),
-        "front": lambda: about.front(subject),
-        "curve": lambda: about.curve(subject),
+        "stages": lambda: about.stages(case, plan),
+        "pipeline": lambda: about.pipeline(case, plan),
+        "kernels": lambda: about.kernels(case, plan),
+        "changes": lambda: about.changes(case, plan),
+        "front": lambda: about.front(case),
+        "curve": lambda: about.curve(case),
     }
     found: dict[str, Any] = {}
     with bar() as shown:
@@ -53,4 +53,4 @@ def study(subject: Subject, report: Report) -> Study:
             shown.update(task, description=f"report: {name}")
             found[name] = step()
             shown.advance(task)
-    return Study(subject=subject, report=report, plan=plan, **found)
+    return Study(case=case, report=report, plan=plan, **found)

@@ -4,10 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from plan3d.cli import as_json, timeline_report
-from plan3d.cli.question import Question
+from plan3d.cli.scale_report import of_point
 from plan3d.cli.study import Study
 from plan3d.cli.words import as_option
-from plan3d.planner.scaling import ScalePoint
 from plan3d.planner.sensitivity import Change
 from plan3d.simulator.roofline import Kernel
 
@@ -19,19 +18,19 @@ PIPELINE = (
 
 def as_object(study: Study) -> dict[str, Any]:
     """Return what `plan3d search --json` prints, and what only a full report has."""
-    question = study.subject.question
-    short = as_json.of_search(question, study.subject.result)
+    question = study.case.question
+    short = as_json.of_search(question, study.case.result)
     return {
         **short,
         "schema": as_json.schema_id("report"),
-        **study.subject.beside,
-        "command": study.subject.command,
+        **study.case.beside,
+        "command": study.case.command,
         "stages": [{**asdict(one), "total_bytes": one.total_bytes} for one in study.stages],
         "pipeline": _pipeline(study),
         "kernels": [_kernel(one) for one in study.kernels],
         "front": [as_json.of_plan(question, plan) for plan in study.front],
         "neighbours": [_change(change) for change in study.changes],
-        "scaling": [_point(question, point) for point in study.curve],
+        "scaling": [of_point(question, point) for point in study.curve],
         "sources": dict(question.job.cluster.sources),
     }
 
@@ -59,15 +58,4 @@ def _change(change: Change) -> dict[str, Any]:
         "time": dict(change.time_s),
         "memory": dict(change.memory_bytes),
         "refused": change.refused,
-    }
-
-
-def _point(question: Question, point: ScalePoint) -> dict[str, Any]:
-    return {
-        "gpus": point.gpus,
-        "plan": None if point.plan is None else as_json.of_plan(question, point.plan),
-        "why": point.why,
-        "usd_per_token": point.usd_per_token,
-        "efficiency": point.efficiency,
-        "gain": point.gain,
     }

@@ -47,6 +47,13 @@ class Change:
         return sum(self.time_s.values())
 
     @property
+    def gain(self) -> float | None:
+        """Throughput over that before the change, less 1 [1]."""
+        if self.estimate is None:
+            return None
+        return -self.step_time_s / self.estimate.step_time_s
+
+    @property
     def peak_bytes(self) -> float:
         """Change of the peak memory [bytes]."""
         return sum(self.memory_bytes.values())

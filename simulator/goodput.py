@@ -23,19 +23,29 @@ import numpy as np
 from plan3d.simulator.numeric import Numeric
 
 
-def job_mtbf_s(node_mtbf_s: Numeric, nodes: Numeric) -> Numeric:
-    r"""Mean time between failures of a job that needs all its nodes [s].
+def job_mtbf_s(
+    node_mtbf_s: Numeric,
+    nodes: Numeric,
+    gpu_mtbf_s: Numeric = np.inf,
+    gpus: Numeric = 0.0,
+) -> Numeric:
+    r"""Mean time between failures of a job that needs all its nodes and GPUs [s].
 
-    .. math:: M = M_{node} / n
+    .. math:: \frac1M = \frac{n}{M_{node}} + \frac{N}{M_{gpu}}
 
     Parameters
     ----------
     node_mtbf_s
-        Mean time between failures of one node. [s] Scalar or (n,).
+        Mean time between failures of one node, its GPUs left out where they are given. [s]
+        Scalar or (n,).
     nodes
         *n*. [1]
+    gpu_mtbf_s
+        Mean time between failures of one GPU. [s]
+    gpus
+        *N*. [1]
     """
-    return node_mtbf_s / nodes
+    return 1 / (nodes / node_mtbf_s + gpus / gpu_mtbf_s)
 
 
 def checkpoint_bytes(params: Numeric, parameter_bytes: Numeric = 12.0) -> Numeric:

@@ -9,10 +9,20 @@ References
 .. [3] DeepSeek-AI, "DeepSeek-V2", 2024, section 2.1. arXiv:2405.04434
 """
 
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
 import numpy as np
 
+from plan3d.simulator.hardware import Gpu
+from plan3d.simulator.kernels import peak
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Numeric
+from plan3d.simulator.parameters import active_params, total_params
+
+SERVED: Final = "bf16"
+"""Type of the weights and of the cache that are served: 2 bytes."""
 
 
 def kv_cache_bytes(
@@ -73,3 +83,78 @@ def decode_step_s(
     compute_s = 2 * active_params * batch / peak_flop_per_s
     memory_s = (number_bytes * active_params + cache_bytes) / hbm_bytes_per_s
     return np.maximum(compute_s, memory_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """The roofline of one number of conversations on one copy of a model: no time is shorter."""
+
+    batch: int
+    """Conversations. [1]"""
+    gpus: int
+    """GPUs of the copy. [1]"""
+    cache_bytes: float
+    """Keys and values of all conversations. [bytes]"""
+    weights_s: float
+    """Reading the weights once. [s]"""
+    cache_s: float
+    """Reading the keys and values once. [s]"""
+    compute_s: float
+    """Matrix products of one token for each conversation. [s]"""
+    step_s: float
+    """One token for each conversation. [s]"""
+
+    @property
+    def limit(self) -> str:
+        """What limits it: arithmetic, reading weights, or reading keys and values."""
+        if self.compute_s >= self.weights_s + self.cache_s:
+            return "arithmetic"
+        return "reading weights" if self.weights_s >= self.cache_s else "reading keys and values"
+
+    @property
+    def tokens_per_s_per_gpu(self) -> float:
+        """Tokens that one GPU decodes at most [1/s]."""
+        return self.batch / self.step_s / self.gpus
+
+
+def decoding(model: ModelSpec, gpu: Gpu, seq: int, *, number_bytes: float = 2.0) -> list[Decoding]:
+    """Return the rooflines of the fewest GPUs that hold the model: one conversation, and most.
+
+    The weights and the cache of one conversation of `seq` tokens must fit; what is left of the
+    memory is for more conversations. Communication between the GPUs is left out.
+
+    Parameters
+    ----------
+    model
+        Weights and width of the cache.
+    gpu
+        Memory, bandwidth and peak.
+    seq
+        Tokens of each conversation, *s*. [tokens]
+    number_bytes
+        *w*, of weights and cache. [bytes]
+    """
+    weights = number_bytes * total_params(model)
+    one = float(kv_cache_bytes(model, 1, seq, number_bytes))
+    room = gpu.memory_bytes - gpu.context_bytes
+    gpus = ceil((weights + one) / room)
+    most = int((gpus * room - weights) // one)
+    return [_roofline(model, gpu, gpus, batch, batch * one, number_bytes) for batch in (1, most)]
+
+
+def _roofline(
+    model: ModelSpec, gpu: Gpu, gpus: int, batch: int, cache: float, number_bytes: float
+) -> Decoding:
+    """Return what each limit takes."""
+    active = float(active_params(model))
+    rate, bandwidth = gpus * peak(gpu.peaks, SERVED), gpus * gpu.hbm_bytes_per_s
+    step_s = decode_step_s(active, batch, cache, rate, bandwidth, number_bytes=number_bytes)
+    return Decoding(
+        batch=batch,
+        gpus=gpus,
+        cache_bytes=cache,
+        weights_s=number_bytes * active / bandwidth,
+        cache_s=cache / bandwidth,
+        compute_s=2 * active * batch / rate,
+        step_s=float(step_s),
+    )

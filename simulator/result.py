@@ -161,6 +161,10 @@ class Estimate:
         """Throughput of all GPUs [1/s]."""
         return self.tokens / self.step_time_s
 
+    def gain_over(self, other: "Estimate") -> float:
+        """Throughput over that of another estimate, less 1 [1]."""
+        return self.tokens_per_s / other.tokens_per_s - 1
+
     @property
     def tokens_per_s_per_gpu(self) -> float:
         """Throughput of one GPU [1/s]."""

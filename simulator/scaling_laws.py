@@ -13,6 +13,7 @@ References
    appendix A. arXiv:2001.08361
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from plan3d.simulator.numeric import Numeric
@@ -91,3 +92,43 @@ def chinchilla_flop(params: Numeric, tokens_per_parameter: Numeric = CHINCHILLA_
         *k*. [1]
     """
     return 6 * tokens_per_parameter * params**2
+
+
+def budget_flop(gpu_s: Numeric, peak_flop_per_s: Numeric, utilisation: Numeric) -> Numeric:
+    r"""Work that an amount of GPU time does [FLOP].
+
+    .. math:: C = t\,F\,U
+
+    Parameters
+    ----------
+    gpu_s
+        GPU time, *t*. [s] Scalar or (n,).
+    peak_flop_per_s
+        *F*. [FLOP/s]
+    utilisation
+        MFU, *U*. [1]
+    """
+    return gpu_s * peak_flop_per_s * utilisation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimum:
+    """What a law makes of a budget."""
+
+    law: str
+    params: float
+    tokens: float
+
+    @property
+    def tokens_per_parameter(self) -> float:
+        """How long each parameter is trained [1]."""
+        return self.tokens / self.params
+
+
+def optima(flop: float) -> tuple[Optimum, ...]:
+    """Return the compute-optimal model and data of a budget, by both laws; :math:`C = 6ND`."""
+    laws = {"chinchilla": chinchilla_parameters(flop), "kaplan": kaplan_parameters(flop)}
+    return tuple(
+        Optimum(law=law, params=float(n), tokens=float(tokens_within(flop, n)))
+        for law, n in laws.items()
+    )

@@ -60,7 +60,7 @@ def _details(study: Study, plan: Plan) -> Iterator[Drawing]:
             {},
         )
     if study.kernels:
-        gpu = study.subject.question.job.cluster.gpu
+        gpu = study.case.question.job.cluster.gpu
         label = f"Kernels below the roof of one {gpu.name}: the table below has them"
         yield "roofline", roofline.draw(study.kernels, gpu), label, {}
 
@@ -69,7 +69,7 @@ def _around(study: Study) -> Iterator[Drawing]:
     if study.front:
         yield (
             "pareto",
-            pareto.draw(study.front, study.subject.result.plans),
+            pareto.draw(study.front, study.case.result.plans),
             "Memory of the fullest GPU falls as the step gets longer: the table below has the "
             "points",
             {f"front-{i}": f"{brief(plan.layout)}: {seconds(plan.estimate.step_time_s)}, "
@@ -78,7 +78,7 @@ def _around(study: Study) -> Iterator[Drawing]:
     if any(point.plan for point in study.curve):
         yield (
             "scaling",
-            scaling.draw(study.curve, study.subject.question.job.gpus),
+            scaling.draw(study.curve, study.case.question.job.gpus),
             "Throughput and MFU over the number of GPUs: the table below has the points",
             {},
         )

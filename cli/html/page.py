@@ -23,7 +23,7 @@ def page(study: Study) -> str:
     style, script = (
         (HERE / name).read_text(encoding="utf-8").strip() for name in ("style.css", "script.js")
     )
-    question, plan = study.subject.question, study.plan
+    question, plan = study.case.question, study.plan
     environment = Environment(
         loader=FileSystemLoader(HERE),
         undefined=StrictUndefined,
@@ -38,12 +38,12 @@ def page(study: Study) -> str:
         job=question.job,
         plan=plan,
         layout="" if plan is None else brief(plan.layout),
-        found=bool(study.subject.result.plans),
+        found=bool(study.case.result.plans),
         figures=() if plan is None else tuple(headline(question, plan)),
         report=study.report,
         sections=sections(study),
         drawings=svg,
-        command=study.subject.command,
+        command=study.case.command,
         style=Markup(style),
         script=Markup(script),
         policy=(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from plan3d.cli import deliver
+from plan3d.cli.case import NEAR_BEST
 from plan3d.cli.full_report import KINDS
 from plan3d.cli.main import run
-from plan3d.cli.subject import NEAR_BEST
 
 SMALL = ["--model", "gpt125m", "--gpus", "8"]
 Capture = pytest.CaptureFixture[str]

@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plan3d.simulator.inference import decode_step_s, kv_cache_bytes
+from plan3d.simulator.inference import decode_step_s, decoding, kv_cache_bytes
 from plan3d.simulator.model import LatentAttention, ModelSpec
+from plan3d.simulator.parameters import total_params
+from tests.simulator.jobs import A100
 
 LLAMA_7B = ModelSpec(
     layers=32, hidden=4096, heads=32, kv_heads=32, head_dim=128, ffn=11008, vocab=32000
@@ -49,3 +51,34 @@ def test_a_large_batch_is_bound_by_arithmetic() -> None:
 
 def test_the_cache_is_read_too() -> None:
     assert decode_step_s(7e9, 1, 6e9, 312e12, 2e12) == pytest.approx(10e-3)
+
+
+ROUND = replace(A100, memory_bytes=40e9, context_bytes=0.0, hbm_bytes_per_s=1e12, name="round")
+
+
+def test_decoding_by_hand() -> None:
+    """5.2e9 parameters are 10.3 GB; a conversation of 2,048 tokens keeps 1.07 GB, 27 fit beside."""
+    one, most = decoding(LLAMA_7B, ROUND, 2048)
+    weights = 2 * total_params(LLAMA_7B)
+    cache = 2048 * 512 * 1024
+    assert one.gpus == most.gpus == 1
+    assert one.step_s == pytest.approx((weights + cache) / 1e12)
+    assert most.batch == (40e9 - weights) // cache == 27
+    assert most.step_s == pytest.approx((weights + 27 * cache) / 1e12)
+    assert most.tokens_per_s_per_gpu == pytest.approx(27 / most.step_s)
+    assert (one.limit, most.limit) == ("reading weights", "reading keys and values")
+
+
+def test_a_model_too_large_for_one_gpu_takes_the_fewest_that_hold_it() -> None:
+    small = replace(ROUND, memory_bytes=5e9)
+    one, _ = decoding(LLAMA_7B, small, 2048)
+    assert one.gpus == 3  # 11.4 GB on GPUs of 5
+    assert one.cache_bytes == 2048 * 512 * 1024
+
+
+def test_arithmetic_limits_short_conversations() -> None:
+    """Each conversation of 8 tokens keeps 4 MiB: the weights are read for 6,000 of them at once."""
+    _, most = decoding(LLAMA_7B, ROUND, 8)
+    assert most.batch > 6000
+    assert most.limit == "arithmetic"
+    assert most.step_s == most.compute_s

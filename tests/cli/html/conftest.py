@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from plan3d.cli.case import Case
 from plan3d.cli.inputs import question
 from plan3d.cli.report import of_search
 from plan3d.cli.study import Study, study
-from plan3d.cli.subject import Subject
 from plan3d.planner.constraints import parse_fix
 from plan3d.planner.exhaustive import search
 
@@ -26,8 +26,8 @@ def full() -> Study:
     asked = replace(asked, job=job, options=f"--model '{HOSTILE}' --gpus 8")
     constraints = (parse_fix("pp=2"),)
     result = search(job, constraints=constraints, top=40)
-    subject = Subject(
+    case = Case(
         question=asked, result=result, framework="megatron", constraints=constraints,
         command=f"plan3d search {asked.options}",
     )  # fmt: skip
-    return study(subject, of_search(asked, result))
+    return study(case, of_search(asked, result))

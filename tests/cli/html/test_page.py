@@ -131,20 +131,20 @@ def test_the_answer_comes_first(full: Study, text: str) -> None:
 
 
 def test_where_nothing_can_be_used(full: Study) -> None:
-    result = replace(full.subject.result, plans=(), nearest=None)
-    subject = replace(full.subject, result=result)
-    shown = page(study(subject, of_search(subject.question, result)))
+    result = replace(full.case.result, plans=(), nearest=None)
+    case = replace(full.case, result=result)
+    shown = page(study(case, of_search(case.question, result)))
     assert "No layout is legal" in shown
     assert "<svg" not in shown
 
 
 def test_the_nearest_where_nothing_fits(full: Study, nothing: SearchResult) -> None:
-    plan = full.subject.result.plans[0]
+    plan = full.case.result.plans[0]
     memory = replace(plan.estimate.memory, activations_bytes=1e12)
     miss = replace(plan, estimate=replace(plan.estimate, memory=memory))
-    result = replace(full.subject.result, plans=(), nearest=miss, advice=nothing.advice)
-    subject = replace(full.subject, result=result, searched=False)
-    shown = page(study(subject, of_search(subject.question, result)))
+    result = replace(full.case.result, plans=(), nearest=miss, advice=nothing.advice)
+    case = replace(full.case, result=result, searched=False)
+    shown = page(study(case, of_search(case.question, result)))
     assert "Nothing fits; the nearest layout" in shown
     assert "does not fit" in shown
 

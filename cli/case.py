@@ -30,7 +30,7 @@ OPERATIONS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Case:
     """A question, its answer, and in which framework."""
 
     question: Question
@@ -55,70 +55,66 @@ class Subject:
         return self.question.fidelity == "analytical"
 
 
-def stages(subject: Subject, plan: Plan) -> tuple[Memory, ...]:
+def stages(case: Case, plan: Plan) -> tuple[Memory, ...]:
     """Return what every stage holds; nothing where the cost model is not the analytical one."""
-    return stage_memory(_context(subject.question.job), plan.layout) if subject.analytical else ()
+    return stage_memory(_context(case.question.job), plan.layout) if case.analytical else ()
 
 
-def kernels(subject: Subject, plan: Plan) -> tuple[Kernel, ...]:
+def kernels(case: Case, plan: Plan) -> tuple[Kernel, ...]:
     """Return the kernels of a block."""
-    return block_kernels(_context(subject.question.job), plan.layout)
+    return block_kernels(_context(case.question.job), plan.layout)
 
 
 def _context(job: Job) -> Context:
     return Context(model=job.model, work=job.work, cluster=job.cluster, software=job.software)
 
 
-def pipeline(subject: Subject, plan: Plan) -> Played | None:
+def pipeline(case: Case, plan: Plan) -> Played | None:
     """Play a plan's pipeline, of a step of many micro-batches a part; None where there is none."""
     layout = plan.layout
-    if layout.pp == 1 or not subject.analytical:
+    if layout.pp == 1 or not case.analytical:
         return None
-    work = subject.question.job.work
+    work = case.question.job.work
     micro_batches = work.global_batch // (layout.dp * layout.micro_batch)
     rounds = max(2, OPERATIONS // (3 * layout.pp**2 * layout.vpp))
     micro_batches = min(micro_batches, rounds * layout.pp)
     batch = micro_batches * layout.dp * layout.micro_batch
-    job = replace(subject.question.job, work=replace(work, global_batch=batch))
+    job = replace(case.question.job, work=replace(work, global_batch=batch))
     try:
-        return played(
-            replace(subject.question, job=job), layout, frameworks.named(subject.framework)
-        )
+        return played(replace(case.question, job=job), layout, frameworks.named(case.framework))
     except InputError:  # a schedule that takes other numbers of micro-batches
         return None
 
 
-def front(subject: Subject) -> tuple[Plan, ...]:
+def front(case: Case) -> tuple[Plan, ...]:
     """Return the plans that no other beats in both time and memory, the fastest first."""
-    if not subject.searched:
+    if not case.searched:
         return ()
     return search(
-        subject.question.job,
-        framework=subject.framework,
+        case.question.job,
+        framework=case.framework,
         objective="pareto",
         top=ON_FRONT,
-        constraints=subject.constraints,
-        evaluator=evaluator(subject.question),
-        player=player(subject.question),
-        forecast=forecast(subject.question),
+        constraints=case.constraints,
+        evaluator=evaluator(case.question),
+        player=player(case.question),
+        forecast=forecast(case.question),
     ).plans
 
 
-def changes(subject: Subject, plan: Plan) -> tuple[Change, ...]:
+def changes(case: Case, plan: Plan) -> tuple[Change, ...]:
     """Return what a step along each axis does."""
-    if not subject.analytical:
+    if not case.analytical:
         return ()
-    return neighbours(subject.question.job, plan.layout, framework=subject.framework)
+    return neighbours(case.question.job, plan.layout, framework=case.framework)
 
 
-def curve(subject: Subject) -> tuple[ScalePoint, ...]:
+def curve(case: Case) -> tuple[ScalePoint, ...]:
     """Return the best plan for some numbers of GPUs around the question's."""
-    if not (subject.searched and subject.analytical):
+    if not (case.searched and case.analytical):
         return ()
-    counts = [*_counts(subject.question.job.gpus)]
-    return scale(
-        subject.question.job, counts, framework=subject.framework, constraints=subject.constraints
-    )
+    counts = [*_counts(case.question.job.gpus)]
+    return scale(case.question.job, counts, framework=case.framework, constraints=case.constraints)
 
 
 def _counts(gpus: int) -> Iterator[int]:

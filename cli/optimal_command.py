@@ -1,0 +1,53 @@
+"""plan3d optimal: the compute-optimal model for a budget."""
+
+from typing import Annotated
+
+import typer
+
+from plan3d.cli import optimal_report, options
+from plan3d.cli.deliver import hand_over
+from plan3d.cli.inputs import cluster_named, priced
+from plan3d.simulator.economics import HOUR_S
+from plan3d.simulator.errors import InputError
+from plan3d.simulator.kernels import peak
+from plan3d.simulator.scaling_laws import budget_flop, optima
+
+command = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@command.command()
+def run(
+    flop: Annotated[
+        float | None, typer.Option(parser=options.flop, metavar="C", help="Budget: 5.76e23.")
+    ] = None,
+    gpu_hours: Annotated[
+        float | None, typer.Option(parser=options.money, metavar="N", help="Budget: 1M.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(parser=options.money, metavar="USD", help="Budget: 5M.")
+    ] = None,
+    hardware: Annotated[
+        str, typer.Option(metavar="NAME", help="GPUs of the hours or the rent.")
+    ] = "dgx-h100",
+    mfu: Annotated[
+        float, typer.Option(parser=options.share, metavar="U", help="Share of their peak.")
+    ] = 0.4,
+    price: options.Price = None,
+    json: options.Json = False,
+) -> None:
+    """Find the compute-optimal model and tokens for a budget: Chinchilla's law, and Kaplan's."""
+    if sum(given is not None for given in (flop, gpu_hours, budget)) != 1:
+        raise InputError("give one budget: --flop 5.76e23, --gpu-hours 1M, or --budget 5M")
+    cluster = priced(cluster_named(hardware), price)
+    rate, rent = peak(cluster.gpu.peaks, "bf16"), cluster.gpu.usd_per_s
+    if budget is not None and not rent:
+        raise InputError(f"--budget needs a rent, but {cluster.name} has none: --price")
+    gpu_s = budget / rent if budget is not None else (gpu_hours or 0.0) * HOUR_S
+    work = flop if flop is not None else float(budget_flop(gpu_s, rate, mfu))
+    grounds = "" if flop is not None else f"{cluster.gpu.name} at MFU {mfu:.0%} in bf16"
+    found = optima(work)
+    hand_over(
+        optimal_report.report(work, grounds, found),
+        lambda: optimal_report.as_object(work, found),
+        json=json,
+    )
