@@ -16,7 +16,7 @@ from plan3d.simulator.roofline import Kernel
 
 RUNNERS_UP: Final = 7
 """Plans whose losses are shown, the best among them. [1]"""
-COLUMNS: Final = 6
+COLUMNS: Final = 5
 """Terms of which the differences are shown, the largest ones. [1]"""
 ALWAYS: Final = ("tp", "pp", "dp", "micro_batch")
 """Axes that a table of layouts always shows; of the others those in which its layouts differ."""

@@ -54,7 +54,6 @@ STYLE: Final = {
     "legend.fontsize": 8.5,
     "legend.handlelength": 1.0,
     "legend.handleheight": 0.9,
-    "text.parse_math": False,
     "hatch.linewidth": 0.5,
     "svg.fonttype": "none",
     "svg.hashsalt": "plan3d",
@@ -123,4 +122,5 @@ def entitle(figure: Figure, title: str) -> None:
     clean = "".join(c if c.isprintable() or c == "\n" else "?" for c in title)
     across = int(LETTERS * figure.get_figwidth())
     lines = [part for line in clean.split("\n") for part in wrap(line, across)]
-    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=TITLE_POINTS)
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=TITLE_POINTS,
+                    parse_math=False)  # fmt: skip

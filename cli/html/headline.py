@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from plan3d.cli.question import Question
-from plan3d.cli.sureness import chance
+from plan3d.cli.sureness import LIKELY, chance
 from plan3d.cli.words import gib, percent, seconds, seconds_between
 from plan3d.planner.result import Plan
 
@@ -39,10 +39,20 @@ def headline(question: Question, plan: Plan) -> Iterator[Figure]:
     yield Figure("Step", seconds(estimate.step_time_s), step)
     yield Figure("MFU", percent(estimate.mfu),
                  f"{estimate.tokens_per_s_per_gpu:,.0f} tokens/s per GPU")  # fmt: skip
+    yield _memory(plan)
+
+
+def _memory(plan: Plan) -> Figure:
+    """Return whether the plan fits, by the model and by how wrong that was of published runs."""
+    estimate, sure = plan.estimate, plan.outlook
     room = f"{gib(estimate.memory_bytes)} of {gib(estimate.capacity_bytes)} GiB"
-    risk = "" if sure is None else f"; {chance(sure.out_of_memory)} likely to run out"
-    yield Figure("Memory", "fits" if estimate.fits else "does not fit", room + risk,
-                 not estimate.fits)  # fmt: skip
+    if sure is not None:
+        room += f"; {chance(sure.out_of_memory)} likely to run out"
+    if not estimate.fits:
+        return Figure("Memory", "does not fit", room, bad=True)
+    if sure is not None and sure.out_of_memory >= LIKELY:
+        return Figure("Memory", "fits narrowly", room, bad=True)
+    return Figure("Memory", "fits", room)
 
 
 def _usd(value: float) -> str:

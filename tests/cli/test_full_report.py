@@ -1,6 +1,8 @@
 """--report: the same content as a page, Markdown and data, and nothing half-written."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,16 @@ def test_hostile_names_stay_in_their_cells(tmp_path: Path) -> None:
         commands = ("plan3d search", "plan3d estimate")
         lines = [line for line in text.splitlines() if not line.strip().startswith(commands)]
         assert "<img" not in "\n".join(lines).replace("\\<img", "")
+
+
+def test_a_search_without_a_report_loads_none_of_it() -> None:
+    code = (
+        "import sys; from plan3d.cli.main import run; "
+        "run(['search', '--model', 'gpt125m', '--gpus', '8']); "
+        "print([name for name in ('matplotlib', 'jinja2', 'plan3d.cli.study', "
+        "'plan3d.cli.json_fields') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[]"

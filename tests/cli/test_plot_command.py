@@ -37,7 +37,9 @@ def test_figures_of_a_search(name: str, kind: str, tmp_path: Path) -> None:
 def test_the_figure_of_the_runs(tmp_path: Path) -> None:
     path = tmp_path / "accuracy.SVG"
     assert run(["plot", "accuracy", "-o", str(path)]) == 0
-    assert "measured step time [s]" in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert "measured step time [s]" in text
+    assert "mathdefault" not in text
 
 
 def test_a_file_that_is_there_is_replaced(tmp_path: Path) -> None:
