@@ -1,6 +1,7 @@
 """plan3d schema: what the JSON of a command looks like, for programs that read it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
@@ -8,12 +9,14 @@ import typer
 from plan3d.cli import as_json
 from plan3d.cli.console import say
 from plan3d.cli.json_fields import FULL, SEARCH, schema
+from plan3d.cli.json_others import OTHERS, other
 from plan3d.simulator.errors import unknown
 
 SCHEMAS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "search": lambda: schema("search", SEARCH),
     "estimate": lambda: schema("search", SEARCH),
     "report": lambda: schema("report", {**SEARCH, **FULL}),
+    **{name: partial(other, name) for name in OTHERS},
 }
 """Of the commands, and of `--report FILE.json`."""
 

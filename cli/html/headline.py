@@ -51,7 +51,7 @@ def _memory(plan: Plan) -> Figure:
     if not estimate.fits:
         return Figure("Memory", "does not fit", room, bad=True)
     if sure is not None and sure.out_of_memory >= LIKELY:
-        return Figure("Memory", "fits narrowly", room, bad=True)
+        return Figure("Memory", "tight", room, bad=True)
     return Figure("Memory", "fits", room)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,24 @@ def test_full_reports_keep_it(args: list[str], tmp_path: Path, capsys: Capture) 
     assert len(found["stages"]) == 2
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["timeline", *SMALL, *LAYOUT], ["timeline", *SMALL, *LAYOUT, "--schedule", "zb_h1"],
+        ["partition", *SMALL, "--layout", "tp=1,pp=4"], ["scale", *SMALL[:2], "--gpus", "1,8"],
+        ["scale", "--model", "gpt175b", "--gpus", "1,2"],
+        ["models"], ["models", "show", "gpt125m"], ["models", "show", "deepseek-v3"],
+        ["hardware"], ["hardware", "show", "dgx-h100"],
+        ["validate"], ["validate", "--suite", "zb"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_other_commands_keep_theirs(args: list[str], capsys: Capture) -> None:
+    run([*args, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    keeps(found, args[0])
+
+
 def test_the_schema_is_strict(question: Question, result: SearchResult) -> None:
     good = json.loads(as_json.dumps(as_json.of_search(question, result)))
     keeps(good, "search")
@@ -101,6 +120,28 @@ def test_the_document_has_the_same_fields() -> None:
     assert tables["page"](text) == text, "run: python benchmarks/json_tables.py"
     for fields in tables["TABLES"].values():
         assert all(f"| `{name}` | {field.what} |" in text for name, field in fields.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "heading"),
+    [
+        ("validate", "json.md", "## `plan3d validate`"),
+        ("calibrate", "json.md", "## `plan3d calibrate`"),
+        ("check", "json.md", "## `plan3d check`"),
+        ("models", "json.md", "## `plan3d models`, `plan3d hardware`"),
+        ("hardware", "json.md", "## `plan3d models`, `plan3d hardware`"),
+        ("timeline", "timeline.md", "## `--json`"),
+    ],
+)
+def test_the_other_documents_name_the_same_fields(name: str, page: str, heading: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").split(f"{heading}\n")[1]
+    text = text.split("\n## ")[0]
+    schema = SCHEMAS[name]()
+    parts = [part for part in schema.get("anyOf", [schema]) if "properties" in part]
+    fields = {field for part in parts for field in part["properties"]}
+    assert fields <= set(re.findall(r"`(\w+)`", text))
+    cells = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| `")]
+    assert {field for cell in cells for field in re.findall(r"`(\w+)`", cell)} <= fields
 
 
 def test_an_unknown_schema(capsys: Capture) -> None:

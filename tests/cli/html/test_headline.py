@@ -36,7 +36,7 @@ def test_without_tokens_or_intervals(question: Question, plan: Plan) -> None:
     assert found["Step"].note == ""
 
 
-@pytest.mark.parametrize(("chance", "value"), [(0.49, "fits"), (0.5, "fits narrowly")])
+@pytest.mark.parametrize(("chance", "value"), [(0.49, "fits"), (0.5, "tight")])
 def test_what_is_likely_to_run_out_does_not_just_fit(
     question: Question, plan: Plan, chance: float, value: str
 ) -> None:
