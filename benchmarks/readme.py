@@ -1,7 +1,8 @@
-"""Run the commands that README.md shows, and put what they print in its place.
+"""Run the commands that a page shows, and put what they print in its place.
 
-Run as ``python benchmarks/readme.py``. Of each ``console`` block it replaces as many paragraphs
-as the block has; a last line ``...`` says that the command prints more.
+Run as ``python benchmarks/readme.py`` for README.md, or with the paths of other pages. Of each
+``console`` block it replaces as many paragraphs as the block has; a last line ``...`` says that
+the command prints more.
 """
 
 import os
@@ -34,4 +35,5 @@ def again(block: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(BLOCK.sub(again, README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in map(Path, sys.argv[1:] or [README]):
+        page.write_text(BLOCK.sub(again, page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -52,10 +52,15 @@ def _answer(question: Question, plan: Plan, found: WholeRun) -> Iterator[str]:
         f"{found.emissions_kg / 1000:,.0f} t CO2e"
     )
     yield (
-        f"Of the time, {percent(found.stops.goodput)} trains: {found.failures:,.0f} failures, "
+        f"Of the time, {percent(found.stops.goodput)} trains: {_count(found.failures)} failures, "
         f"a checkpoint every {seconds_long(found.stops.interval_s)}; "
         f"{found.lost_gpu_s / HOUR_S:,.0f} GPU hours are lost"
     )
+
+
+def _count(value: float) -> str:
+    """Write an expected number."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def seconds_long(value_s: float) -> str:
@@ -98,7 +103,7 @@ def stops_table(found: WholeRun) -> Table:
         head=("figure", "value"),
         rows=(
             ("time between failures of the job", seconds_long(stops.mtbf_s)),
-            ("failures to expect", f"{found.failures:,.1f}"),
+            ("failures to expect", _count(found.failures)),
             ("checkpoint: weights and optimizer states", f"{stops.checkpoint_bytes / 1e9:,.0f} GB"),
             ("time to write it", seconds_long(stops.write_s)),
             ("best interval, first order (Young)", seconds_long(stops.young_s)),

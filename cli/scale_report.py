@@ -18,9 +18,10 @@ def report(question: Question, points: Sequence[ScalePoint]) -> Report:
         tables=(table(question, points),),
         grounds=(
             "strong scaling: the global batch is the same at every count, so is the training",
-            "each count searched in full; efficiency: tokens/s per GPU over those of the smallest "
-            "count that fits; each further GPU: tokens/s that it adds to the count before it, over "
-            "the same",
+            "every layout of each count is evaluated; of the pipelines only those that may be the "
+            "best are played",
+            "efficiency: tokens/s per GPU over those of the smallest count that fits; each further "
+            "GPU: tokens/s that it adds to the count before it, over the same",
             "runs out: chance to run out of memory, learnt from published runs",
             *grounds(question),
         ),

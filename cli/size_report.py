@@ -38,7 +38,7 @@ def _answer(question: Question, found: Sizing) -> Iterator[str]:
         yield f"Layout: {brief(found.answer.plan.layout)}{around(found.answer.plan.outlook)}"
         yield _proof(found)
         return
-    yield f"None of the {len(found.tried)} numbers of GPUs that were tried meets it."
+    yield "No number of GPUs that was tried meets it."
     for which, one in (("Fastest", found.fastest), ("Cheapest", found.cheapest)):
         if one is not None:
             yield f"{which}: {one.gpus:,} GPUs, {_figures(one)}"
@@ -48,7 +48,8 @@ def _goal(goal: Goal) -> str:
     """Say what must be kept to."""
     parts = []
     if isfinite(goal.within_s):
-        parts.append(f"in {goal.within_s / DAY_S:,.4g} days")
+        days = f"{goal.within_s / DAY_S:,.4g}"
+        parts.append(f"in {days} day{'s' * (days != '1')}")
     if isfinite(goal.within_usd):
         parts.append(f"for {goal.within_usd:,.0f} USD")
     return ", ".join(parts)
@@ -66,7 +67,8 @@ def _proof(found: Sizing) -> str:
     proof = f"The fewest of the {len(found.tried)} numbers of GPUs that were tried"
     if found.below is None:
         return f"{proof}: none below it was tried"
-    return f"{proof}; {found.below.gpus:,} GPUs: {_figures(found.below)}"
+    which = ", the next smaller number with a layout" if found.next_below else ""
+    return f"{proof}; {found.below.gpus:,} GPUs{which}: {_figures(found.below)}"
 
 
 def table(found: Sizing) -> Table:
@@ -106,6 +108,7 @@ def as_object(question: Question, found: Sizing) -> dict[str, Any]:
         "goal": asdict(found.goal),
         "answer": of(found.answer),
         "below": of(found.below),
+        "next_below": found.next_below,
         "fastest": of(found.fastest),
         "cheapest": of(found.cheapest),
         "tried": [of(one) for one in found.tried],

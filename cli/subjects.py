@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from plan3d.cli.chosen import chosen
 from plan3d.cli.inputs import question
@@ -17,6 +17,11 @@ from plan3d.planner.result import Plan
 from plan3d.simulator.errors import InputError
 
 _REFERENCE = re.compile(r"(?P<file>[^#]+\.json)(#(?P<rank>\d{1,6}))?")
+
+_KEYS = ("plans", "job")
+_PLAN = {"rank": int, "layout_option": str, "step_time_s": float}
+_WORDS = dict.fromkeys(("model", "hardware", "software", "precision", "optimizer"), str)
+_JOB = _WORDS | dict.fromkeys(("gpus", "seq", "global_batch"), int)
 
 MOVED = 1e-3
 """A file's step time that differs by more from today's is said. [1]"""
@@ -125,14 +130,17 @@ def _plan_of(path: Path, rank: int) -> tuple[dict[str, Any], dict[str, Any]]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
-    try:
-        plans, job = content["plans"], content["job"]
-        told = next((plan for plan in plans if plan["rank"] == rank), None)
-        named = (told or {}).get("layout_option", ""), job["model"], job["software"]
-    except (KeyError, TypeError, AttributeError) as error:
+    plans, job = (content.get(key) if isinstance(content, dict) else None for key in _KEYS)
+    if not isinstance(plans, list) or not _typed(job, _JOB):
         raise InputError(
             f"{path} holds no plans; give what plan3d search --json or estimate --json printed"
-        ) from error
-    if told is None or not all(isinstance(word, str) and word for word in named):
+        )
+    told = next((plan for plan in plans if _typed(plan, _PLAN) and plan["rank"] == rank), None)
+    if told is None or told["step_time_s"] <= 0:
         raise InputError(f"{path} has no plan {rank}; it has {len(plans)}")
     return told, job
+
+
+def _typed(value: object, types: Mapping[str, type]) -> TypeGuard[dict[str, Any]]:
+    """Return whether an object has such fields."""
+    return isinstance(value, dict) and all(isinstance(value.get(k), t) for k, t in types.items())

@@ -7,11 +7,11 @@ from typing import Final
 
 from plan3d.planner import frameworks
 from plan3d.planner.evaluator import evaluator_of
-from plan3d.planner.exhaustive import search
 from plan3d.planner.frameworks import Framework
 from plan3d.planner.moves import Move, moves
 from plan3d.planner.refine import replayed
 from plan3d.planner.result import Job, Plan
+from plan3d.planner.scaling import best
 from plan3d.planner.sensitivity import Change, neighbours
 from plan3d.planner.techniques import Trial, not_applicable, trials
 from plan3d.simulator.layout import Layout, LayoutTable
@@ -66,7 +66,7 @@ def advise(job: Job, layout: Layout, *, framework: str = frameworks.DEFAULT) -> 
         base=base,
         effects=found,
         path=climbed(job, layout, framework=framework),
-        best=next(iter(search(job, framework=framework, top=1).plans), None),
+        best=next(iter(best(job, framework).plans), None),
     )
 
 
@@ -107,14 +107,14 @@ def climbed(job: Job, layout: Layout, *, framework: str = frameworks.DEFAULT) ->
     fits, then less time. The last one is the best plan that is reached so.
     """
     at, path = layout, list[Change]()
-    best = _merit(_estimated(job, [layout]).row(0))
+    merit = _merit(_estimated(job, [layout]).row(0))
     while len(path) < MOST_STEPS:
         steps = [s for s in neighbours(job, at, framework=framework) if s.estimate and s.layout]
         step = min(steps, key=lambda s: _merit(s.estimate), default=None)
-        if step is None or step.layout is None or not _merit(step.estimate) < best:
+        if step is None or step.layout is None or not _merit(step.estimate) < merit:
             break
         path.append(step)
-        at, best = step.layout, _merit(step.estimate)
+        at, merit = step.layout, _merit(step.estimate)
     return tuple(path)
 
 

@@ -91,7 +91,7 @@ def _makespan_s(costs: StageCosts, schedule: Schedule, pp: int, vpp: int, m: int
     return line.span_s.max(axis=0) if schedule in APART else line.makespan_s
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _network(schedule: Schedule, pp: int, m: int, vpp: int) -> Network:
     """Return who waits for whom: the same for every number of GPUs, so it is kept for the next."""
     return Network.of(build(schedule.name.lower(), pp, m, vpp))

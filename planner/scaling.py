@@ -6,9 +6,11 @@ token is worth the same at every count.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from plan3d.planner import frameworks
+from plan3d.planner.bound import best_replayed
 from plan3d.planner.constraints import Constraint
 from plan3d.planner.exhaustive import search
 from plan3d.planner.result import Job, Plan, SearchResult
@@ -59,8 +61,9 @@ def scale(
 ) -> tuple[ScalePoint, ...]:
     r"""Return the fastest plan for each number of GPUs, in increasing order.
 
-    Every count is searched in full, as `plan3d.planner.exhaustive.search` does; what the counts
-    share (the order of a schedule's operations) is built once.
+    Every layout of every count is evaluated, as `plan3d.planner.exhaustive.search` does, and the
+    plan is the one that it finds; only the pipelines that may be the best are played
+    (`plan3d.planner.bound`), and what the counts share (who waits for whom) is built once.
 
     .. math::
        \text{efficiency}_i = \frac{r_i / N_i}{r_0 / N_0}, \quad
@@ -87,11 +90,15 @@ def scale(
     if not 1 <= len(counts) <= MAX_COUNTS:
         raise InputError(f"{len(counts):,} numbers of GPUs; give from 1 to {MAX_COUNTS}")
     asked = tuple(constraints)
-    found = [
-        search(replace(job, gpus=gpus), framework=framework, constraints=asked, top=1)
-        for gpus in sorted(set(counts))
-    ]
+    found = [best(replace(job, gpus=gpus), framework, asked) for gpus in sorted(set(counts))]
     return tuple(_points(found))
+
+
+def best(job: Job, framework: str, constraints: tuple[Constraint, ...] = ()) -> SearchResult:
+    """Return a search's best plan: of the pipelines, only those that may be it are played."""
+    return search(
+        job, framework=framework, constraints=constraints, top=1, player=partial(best_replayed, job)
+    )
 
 
 def stops_paying(points: Iterable[ScalePoint]) -> ScalePoint | None:

@@ -13,9 +13,8 @@ from typing import Final
 
 from plan3d.planner import frameworks
 from plan3d.planner.constraints import Constraint
-from plan3d.planner.exhaustive import search
 from plan3d.planner.result import Job, Plan
-from plan3d.planner.scaling import why_none
+from plan3d.planner.scaling import best, why_none
 from plan3d.planner.space import space
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.flops import model_flop_per_step
@@ -72,7 +71,9 @@ class Sizing:
     answer: Size | None
     """The fewest GPUs of those tried that meet the goal."""
     below: Size | None
-    """The next smaller count that was tried: it misses the goal."""
+    """The largest count below it that was tried: it misses the goal."""
+    next_below: bool
+    """No whole number of nodes between the two has a layout."""
     fastest: Size | None
     cheapest: Size | None
     """The nearest where nothing meets the goal."""
@@ -121,7 +122,7 @@ def size(
         start = _narrowed(trial, enough, found)
         if trial.met(start):
             break
-    return _sizing(goal, sorted(trial.tried.values(), key=lambda one: one.gpus))
+    return _sizing(trial)
 
 
 def least_gpus(job: Job, goal: Goal) -> int:
@@ -163,7 +164,7 @@ class _Trial:
 
     def _size(self, gpus: int) -> Size:
         job = replace(self.job, gpus=gpus)
-        found = search(job, framework=self.framework, constraints=self.constraints, top=1)
+        found = best(job, self.framework, self.constraints)
         if not found.plans:
             return Size(gpus=gpus, plan=None, why=why_none(found), run=None, met=False)
         plan = found.plans[0]
@@ -205,17 +206,20 @@ def _narrowed(trial: _Trial, enough: Callable[[int], bool], high: int) -> int:
     return high if better is None else _narrowed(trial, enough, better)
 
 
-def _sizing(goal: Goal, tried: list[Size]) -> Sizing:
+def _sizing(trial: _Trial) -> Sizing:
     """Return the answer that the trials give."""
+    tried = sorted(trial.tried.values(), key=lambda one: one.gpus)
     runs = [(one, one.run.cost) for one in tried if one.run]
     answer = next((one for one in tried if one.met), None)
     below = [one for one in tried if answer and one.gpus < answer.gpus]
+    before = next(trial.smaller(answer.gpus), None) if answer else None
     fastest = min(runs, key=lambda pair: pair[1].time_s, default=None)
     cheapest = min(runs, key=lambda pair: pair[1].cost_usd, default=None)
     return Sizing(
-        goal=goal,
+        goal=trial.goal,
         answer=answer,
         below=below[-1] if below else None,
+        next_below=bool(below) and below[-1].gpus == before,
         fastest=fastest[0] if fastest else None,
         cheapest=cheapest[0] if cheapest else None,
         tried=tuple(tried),

@@ -104,10 +104,10 @@ def _other_work(job: Job) -> Iterator[Trial]:
         if batch:
             changed = replace(job, work=replace(work, global_batch=batch))
             yield other(technique="batch size", change=f"--global-batch {batch}", job=changed)
-    for name in ("bf16", "fp8"):
-        halves = {"fp16", "bf16"}
-        same = name == work.precision.name or {name, work.precision.name} <= halves
-        if not same and getattr(peaks, PRECISIONS[name].matmul) > 0:
+    half = "bf16" if peaks.bf16 > 0 else "fp16"
+    mine = half if work.precision.name in ("bf16", "fp16") else work.precision.name
+    for name in ("fp32", half, "fp8"):
+        if name != mine and getattr(peaks, PRECISIONS[name].matmul) > 0:
             changed = replace(job, work=replace(work, precision=PRECISIONS[name]))
             yield other(technique="mixed precision", change=f"--precision {name}", job=changed)
     for name in LEANER:

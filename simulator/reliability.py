@@ -28,6 +28,8 @@ from plan3d.simulator.textbook_memory import optimizer_bytes_per_parameter
 from plan3d.simulator.workload import Workload
 
 DAY_S: Final = 86400.0
+HOST_GPUS: Final = 8
+"""GPUs of one host at most: a larger NVLink domain, as of an NVL72 rack, is several hosts. [1]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +42,11 @@ class Reliability:
     gpu_mtbf_s: float = 16_384 * 54 / 246 * DAY_S
     """Mean time between the failures of one GPU. [s]"""
     node_mtbf_s: float = 2_048 * 54 / 173 * DAY_S
-    """Mean time between the failures of all else, by node. [s]"""
+    """Mean time between the failures of all else, by node of up to eight GPUs. [s]"""
     restart_s: float = 600.0
     """From a failure to the moment when the checkpoint is read. [s]"""
     node_bytes_per_s: float = 1e9
-    """What the storage takes, and gives, by node. [bytes/s]"""
+    """What the storage takes, and gives, by such a node. [bytes/s]"""
 
     def __post_init__(self) -> None:
         for name in ("gpu_mtbf_s", "node_mtbf_s", "node_bytes_per_s"):
@@ -106,7 +108,7 @@ def interruptions(
     parts
         How often they do, and how fast it goes on.
     """
-    nodes = -(-gpus // gpus_per_node)
+    nodes = -(-gpus // min(gpus_per_node, HOST_GPUS))
     mtbf_s = job_mtbf_s(parts.node_mtbf_s, nodes, parts.gpu_mtbf_s, gpus)
     size = checkpoint_size(model, work)
     write_s = checkpoint_s(size, nodes * parts.node_bytes_per_s)

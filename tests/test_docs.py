@@ -2,9 +2,12 @@
 
 import re
 import runpy
+import shlex
 from pathlib import Path
 
 import pytest
+
+from plan3d.cli.main import run
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -43,6 +46,20 @@ def test_the_constants_are_up_to_date() -> None:
     text = runpy.run_path(str(ROOT / "benchmarks" / "constants_table.py"))["text"]()
     page = (ROOT / "docs" / "constants.md").read_text(encoding="utf-8")
     assert text == page, "run: python benchmarks/constants_table.py > docs/constants.md"
+
+
+README = runpy.run_path(str(ROOT / "benchmarks" / "readme.py"))
+BLOCKS = README["BLOCK"].findall((ROOT / "docs" / "economics.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("arguments", "shown"), BLOCKS, ids=[args for args, _ in BLOCKS])
+def test_the_economics_are_up_to_date(
+    arguments: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(shlex.split(arguments)) == 0
+    kept = shown.rstrip().removesuffix(README["MORE"]).rstrip()
+    again = "run: python benchmarks/readme.py docs/economics.md"
+    assert capsys.readouterr().out.startswith(kept), again
 
 
 def test_decisions_say_what_was_decided_and_why() -> None:

@@ -1,7 +1,7 @@
 import pytest
 import typer
 
-from plan3d.cli.options import price, tokens, whole
+from plan3d.cli.options import amount, counts, flop, money, price, rate, share, span, tokens, whole
 
 
 def test_whole() -> None:
@@ -36,3 +36,76 @@ def test_price() -> None:
 def test_what_is_not_a_price(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="USD per hour"):
         price(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("64..16384", tuple(2**i for i in range(6, 15))),
+        ("100..300", (128, 256)),
+        ("64,96, 8", (64, 96, 8)),
+        ("64", (64,)),
+    ],
+)
+def test_counts(text: str, values: tuple[int, ...]) -> None:
+    assert counts(text) == values
+
+
+@pytest.mark.parametrize("text", ["65..127", "0..8", "8..", "64,,8", "8-16", "1e3", "64..16384..3"])
+def test_what_is_no_count(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        counts(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "usd"),
+    [("5M", 5e6), ("5M$", 5e6), ("$750k", 7.5e5), ("2.5e6 USD", 2.5e6), ("12", 12), ("1B", 1e9)],
+)
+def test_money(text: str, usd: float) -> None:
+    assert money(text) == usd
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5M", "5X", "M", "inf", "nan", "1e99"])
+def test_what_is_no_money(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="such as 5M or 750k"):
+        money(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30d", 2_592_000), ("30", 2_592_000), ("12h", 43_200), ("1.5 h", 5400)]
+)
+def test_span(text: str, seconds: float) -> None:
+    assert span(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "0", "0h", "-3d", "5 GB", "1..2", "nan", "inf d"])
+def test_what_is_no_span(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is not a time; give one such as 30d or 12h"):
+        span(text)
+
+
+def test_rate() -> None:
+    assert rate("2 GB/s") == 2e9
+    with pytest.raises(typer.BadParameter, match="is not a bandwidth"):
+        rate("2")
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.4", 0.4), ("40%", 0.4), ("40 %", 0.4), ("1", 1)])
+def test_share(text: str, value: float) -> None:
+    assert share(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["0", "1.5", "120%", "-0.1", ".", "", "%", "nan"])
+def test_what_is_no_share(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is not a share above 0, up to 1"):
+        share(text)
+
+
+def test_plain_numbers() -> None:
+    assert amount("1.1") == 1.1
+    assert flop("5.76e23") == 5.76e23
+    for wrong in ("-1", "x", "", "1e400", "inf"):
+        with pytest.raises(typer.BadParameter):
+            amount(wrong)
+        with pytest.raises(typer.BadParameter):
+            flop(wrong)

@@ -25,7 +25,7 @@ def step_s(monkeypatch: pytest.MonkeyPatch) -> dict[int, float | None]:
     found = search(JOB, top=1)
     zero = StepTime(**dict.fromkeys(StepTime.__dataclass_fields__, 0.0))
 
-    def fake(job: Job, **_: Any) -> SearchResult:
+    def fake(job: Job, *_: Any) -> SearchResult:
         time_s = times[job.gpus]
         plan = found.plans[0]
         if time_s is None:
@@ -34,7 +34,7 @@ def step_s(monkeypatch: pytest.MonkeyPatch) -> dict[int, float | None]:
         estimate = replace(plan.estimate, time=replace(zero, matmul_s=time_s), gpus=job.gpus)
         return replace(found, job=job, plans=(replace(plan, estimate=estimate),))
 
-    monkeypatch.setattr(scaling, "search", fake)
+    monkeypatch.setattr(scaling, "best", fake)
     return times
 
 

@@ -24,6 +24,7 @@ def test_each_axis_up_and_down_by_hand() -> None:
     fake = Fake(lambda t: t.pp + t.tp / 10, lambda t: 16 / (t.tp * t.pp))
     found = by_step(neighbours(JOB, LAYOUT, evaluator=fake))
     assert found["tp", 4].step_time_s == pytest.approx(0.2)
+    assert found["tp", 4].gain == pytest.approx(2.2 / 2.4 - 1)
     assert found["tp", 4].peak_bytes == pytest.approx(-2 * 2**30)
     assert found["tp", 4].layout == Layout(tp=4, sp=1, pp=2, dp=4, zero=1, shard=4)
     assert found["tp", 1].step_time_s == pytest.approx(-0.1)
@@ -41,7 +42,7 @@ def test_what_is_not_legal_says_why() -> None:
     """ZeRO-2 with stages is refused by Megatron-LM; any has both stages 2 and 3."""
     told = by_step(neighbours(JOB, LAYOUT, evaluator=Fake(lambda t: t.pp, lambda t: t.pp)))
     change = told["zero", 2]
-    assert change.layout is change.estimate is None
+    assert change.layout is change.estimate is change.gain is None
     assert "ZeRO-2 and ZeRO-3 do not combine with pipeline stages" in change.refused
     assert change.time_s == change.memory_bytes == {}
     both = neighbours(JOB, LAYOUT, framework="any", evaluator=Fake(lambda t: t.pp, lambda t: t.pp))

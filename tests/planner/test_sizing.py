@@ -29,7 +29,7 @@ def sized(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sizing]:
     zero = StepTime(**dict.fromkeys(StepTime.__dataclass_fields__, 0.0))
 
     def run(step_s: StepS, **goal: Any) -> Sizing:
-        def fake(job: Job, **_: Any) -> SearchResult:
+        def fake(job: Job, *_: Any) -> SearchResult:
             time_s = step_s(job.gpus)
             if time_s is None:
                 return replace(found, job=job, plans=(), nearest=None, advice=("too small",))
@@ -37,7 +37,7 @@ def sized(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sizing]:
             estimate = replace(found.plans[0].estimate, time=time, gpus=job.gpus)
             return replace(found, job=job, plans=(replace(found.plans[0], estimate=estimate),))
 
-        monkeypatch.setattr(sizing, "search", fake)
+        monkeypatch.setattr(sizing, "best", fake)
         most = goal.pop("most_gpus", 128)
         tokens = STEPS * JOB.work.tokens
         return size(JOB, Goal(tokens=tokens, **goal), parts=NEVER, most_gpus=most)
@@ -59,6 +59,7 @@ def test_a_deadline_by_hand(sized: Callable[..., Sizing]) -> None:
     assert found.below is not None
     assert found.below.gpus == 32
     assert not found.below.met
+    assert found.next_below
     assert set(gpus(found)) >= {1, 2, 4, 8, 16, 24, 32, 40, 64}
 
 

@@ -28,6 +28,13 @@ def test_by_hand() -> None:
     assert found.young_s == pytest.approx((2 * found.write_s * DAY_S) ** 0.5)
 
 
+def test_a_rack_of_one_nvlink_domain_is_several_hosts() -> None:
+    """72 GPUs are nine hosts of eight, whether one domain holds them or nine do."""
+    parts = Reliability()
+    assert interruptions(GPT, WORK, 72, 72, parts) == interruptions(GPT, WORK, 72, 8, parts)
+    assert interruptions(GPT, WORK, 72, 4, parts).mtbf_s < parts.node_mtbf_s / 18
+
+
 def test_a_checkpoint_is_what_the_memory_model_holds() -> None:
     """On one GPU nothing is held twice; over 8 replicas ZeRO-1 cuts what the optimizer keeps."""
     size = interruptions(GPT, WORK, 8, 8, Reliability()).checkpoint_bytes

@@ -2,9 +2,11 @@ import pytest
 
 from plan3d.simulator.scaling_laws import (
     PETAFLOP_DAY,
+    budget_flop,
     chinchilla_flop,
     chinchilla_parameters,
     kaplan_parameters,
+    optima,
     tokens_within,
 )
 
@@ -40,3 +42,17 @@ def test_kaplan_at_one_petaflop_day() -> None:
 def test_a_brain_scale_model() -> None:
     """100T parameters want 2,000T tokens: 6 x 1e14 x 2e15 = 1.2e30 FLOP."""
     assert chinchilla_flop(1e14) == pytest.approx(1.2e30)
+
+
+def test_what_hours_buy() -> None:
+    """1,000 s at 40 % of 1e15 FLOP/s."""
+    assert budget_flop(1000.0, 1e15, 0.4) == pytest.approx(4e17)
+
+
+def test_both_laws_spend_the_whole_budget() -> None:
+    chinchilla, kaplan = optima(1.2e23)
+    assert (chinchilla.law, kaplan.law) == ("chinchilla", "kaplan")
+    assert chinchilla.params == pytest.approx(10**10.5)
+    assert chinchilla.tokens_per_parameter == pytest.approx(20)
+    for one in (chinchilla, kaplan):
+        assert 6 * one.params * one.tokens == pytest.approx(1.2e23)
