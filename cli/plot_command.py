@@ -9,6 +9,7 @@ import typer
 from plan3d.cli import files, options
 from plan3d.cli.inputs import evaluator, forecast, player, question
 from plan3d.cli.layout_option import read_layout
+from plan3d.cli.progress import bar
 from plan3d.cli.question import Question
 from plan3d.cli.single import single
 from plan3d.cli.words import brief
@@ -122,7 +123,9 @@ def _drawn(case: "Case | None", name: str) -> "Figure":
         figure = plots.shipped_accuracy()
         title = "plan3d: predictions against the published runs that ship with it"
     else:
-        figure, job = plots.PLOTS[name](case, case.plan), case.question.job
+        with bar() as shown:
+            shown.add_task(name, total=None)
+            figure, job = plots.PLOTS[name](case, case.plan), case.question.job
         title = (
             f"{job.model.name} on {job.gpus:,} x {job.cluster.gpu.name}: {NAMES[name]}\n"
             f"{brief(case.plan.layout)}"

@@ -6,8 +6,10 @@ from typing import Final
 from plan3d.cli.report import Table
 from plan3d.cli.sureness import chance
 from plan3d.cli.words import GIB, brief, gib, percent, seconds, spelled
+from plan3d.planner.causes import Subject
+from plan3d.planner.differences import differences
 from plan3d.planner.reasons import TERMS, changes
-from plan3d.planner.result import Plan
+from plan3d.planner.result import Job, Plan
 from plan3d.planner.sensitivity import Change
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.layout import FIELDS, Recompute
@@ -43,6 +45,26 @@ def losses_table(plans: Sequence[Plan]) -> Table:
             for plan, row in zip(shown, each, strict=True)
         ),
         words=(1,),
+    )
+
+
+def causes_table(job: Job, plans: Sequence[Plan]) -> Table:
+    """Return by which term each runner-up loses most, and what is behind it."""
+    subjects = [
+        Subject(name=f"{plan.rank}", job=job, layout=plan.layout, estimate=plan.estimate)
+        for plan in plans[:RUNNERS_UP]
+    ]
+    rows = []
+    for other in subjects[1:]:
+        worse = [d for d in differences(subjects[0], other, "time") if d.change > 0]
+        if worse:
+            by = f"{TERMS[worse[0].term]}, +{seconds(worse[0].change)}"
+            rows.append((other.name, brief(other.layout), by, worse[0].cause))
+    return Table(
+        title="Where each loses most",
+        head=("#", "layout", "by", "the best -> this one"),
+        rows=tuple(rows),
+        words=(1, 2, 3),
     )
 
 

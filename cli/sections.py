@@ -13,6 +13,7 @@ from plan3d.cli.report import (
 )
 from plan3d.cli.scale_report import table as curve_table
 from plan3d.cli.section_tables import (
+    causes_table,
     changes_table,
     front_table,
     kernels_table,
@@ -62,7 +63,10 @@ def _why(study: Study) -> Section:
         title="Why it wins, and where the runners-up lose",
         name="why",
         text=(*of_order(result), str(result.certificate), *result.advice),
-        tables=(losses_table(result.plans),),
+        tables=(
+            losses_table(result.plans),
+            causes_table(result.job, result.plans),
+        ),
     )
 
 
