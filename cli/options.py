@@ -116,6 +116,13 @@ def share(text: str | float) -> float:
     return value
 
 
+def _markdown(path: Path | None) -> Path | None:
+    """Refuse a name that promises another kind of report."""
+    if path is not None and path.suffix.lower() != ".md":
+        raise typer.BadParameter(f"{path}: this report is Markdown; end its name in .md")
+    return path
+
+
 Model: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -190,5 +197,10 @@ Report: TypeAlias = Annotated[
 ]
 Markdown: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--report", metavar="FILE.md", help="Write the report as Markdown, too."),
+    typer.Option(
+        "--report",
+        metavar="FILE.md",
+        callback=_markdown,
+        help="Write the report as Markdown, too.",
+    ),
 ]

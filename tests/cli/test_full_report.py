@@ -175,3 +175,10 @@ def test_a_search_without_a_report_loads_none_of_it() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_report_that_is_markdown_only_does_not_pretend(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "plan.html"
+    assert run(["scale", *SMALL, "--report", str(path)]) == 2
+    assert "end its name in .md" in capsys.readouterr().err
+    assert not path.exists()
