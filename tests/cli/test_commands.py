@@ -1,32 +1,16 @@
 """The commands from end to end, on small questions."""
 
 import csv
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from plan3d.cli.main import run
 from plan3d.simulator.result import EstimateTable
+from tests.cli.answers import Capture, parsed, printed
 
 SMALL = ["--model", "gpt125m", "--gpus", "8"]
-Capture = pytest.CaptureFixture[str]
-
-
-def printed(capsys: Capture, *args: str, status: int = 0) -> str:
-    assert run(args) == status
-    return capsys.readouterr().out
-
-
-def parsed(capsys: Capture, *args: str, status: int = 0) -> dict[str, Any]:
-    def refuse(text: str) -> None:
-        raise AssertionError(f"not strict JSON: {text}")
-
-    text = printed(capsys, *args, "--json", status=status)
-    found: dict[str, Any] = json.loads(text, parse_constant=refuse)
-    return found
 
 
 def test_a_search_answers_in_its_first_lines(capsys: Capture) -> None:
