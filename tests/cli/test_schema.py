@@ -86,7 +86,7 @@ def test_full_reports_keep_it(args: list[str], tmp_path: Path, capsys: Capture) 
         ["scale", "--model", "gpt175b", "--gpus", "1,2"],
         ["models"], ["models", "show", "gpt125m"], ["models", "show", "deepseek-v3"],
         ["hardware"], ["hardware", "show", "dgx-h100"],
-        ["validate"], ["validate", "--suite", "zb"],
+        ["validate", "--suite", "zb"],
     ],
     ids=" ".join,
 )  # fmt: skip
