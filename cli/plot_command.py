@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from plan3d.cli.case import Case
 
 NAMES: Final[Mapping[str, str]] = {
-    "breakdown": "where the step goes, and what every stage does",
+    "breakdown": "where the step goes, and why every stage idles",
     "memory": "what every stage holds",
     "timeline": "the pipeline, operation by operation",
     "pareto": "step time against memory",

@@ -49,8 +49,8 @@ def draw(kernels: Sequence[Kernel], gpu: Gpu) -> Figure:
         xscale="log", yscale="log", xlim=ends, ylim=(slowest / 2 / TFLOP, peak * 1.6 / TFLOP),
         xlabel="arithmetic intensity [FLOP/byte]", ylabel="rate [TFLOP/s]",
     )  # fmt: skip
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    for axis, subs in ((axes.xaxis, (1, 3)), (axes.yaxis, (1, 2, 5))):
+        axis.set_major_locator(LogLocator(subs=subs))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(lambda value, _: f"{value:,g}")
     figure.legend(loc="outside lower left", ncols=3)
