@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from accuracy_choices import choices
-from accuracy_figure import figure
 from intervals import left_out_coverage
 
+from plan3d.cli.figures.accuracy import draw
+from plan3d.cli.figures.style import image
 from plan3d.cli.validate_command import Shipped
 from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.validation import Errors, Prediction, Validation, published_runs, validate
@@ -247,7 +248,7 @@ def main() -> None:
     """Write the page, the figure and the scores."""
     result = validate(published_runs(), Shipped())
     (DOCS / "accuracy.md").write_text(page(result), encoding="utf-8")
-    figure(result).savefig(DOCS / "accuracy.png", metadata={"Software": None})
+    (DOCS / "accuracy.png").write_bytes(image(draw(result), "png"))
     SCORES.write_text(json.dumps(recorded(result), indent=2) + "\n", encoding="utf-8")
 
 

@@ -5,12 +5,20 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from plan3d.cli.question import Question
 from plan3d.cli.words import as_option, plain, spelled
 from plan3d.planner.result import Plan, Safer, SearchResult
 from plan3d.simulator.economics import RunCost, criteria
+
+VERSION: Final = 1
+"""Of the schemas: counts up when a field goes, or changes what it means."""
+
+
+def schema_id(name: str) -> str:
+    """Return the name of a schema, as the field `schema` has it."""
+    return f"urn:plan3d:{name}:{VERSION}"
 
 
 def dumps(value: object) -> str:
@@ -29,6 +37,7 @@ def _clean(value: object) -> object:
 def of_search(question: Question, result: SearchResult) -> dict[str, Any]:
     """Return the object that `plan3d search --json` prints."""
     return {
+        "schema": schema_id("search"),
         "version": question.version,
         "job": of_job(question),
         "plans": [of_plan(question, plan) for plan in result.plans],

@@ -1,13 +1,13 @@
 """The picture of `plan3d check`: predicted against measured, a point per configuration."""
 
-import io
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from plan3d.cli.figures.style import entitle, styled
+from plan3d.cli.figures.style import image as as_bytes
 from plan3d.cli.words import GIB
 from plan3d.hardware_profiles.whole_step.compare import Comparison, Pair
 from plan3d.hardware_profiles.whole_step.grid import STYLES
@@ -39,15 +39,10 @@ SMALL: Final = Panel("peak_bytes", "peak memory", "MiB", 2.0**20)
 
 def image(result: Comparison, kind: str) -> bytes:
     """Return the picture as the bytes of a ``png``, ``svg`` or ``pdf`` file."""
-    out = io.BytesIO()
-    metadata: dict[str, dict[str, None]] = {
-        "svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None},
-    }  # fmt: skip
-    with mpl.rc_context({"font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "plan3d"}):
-        draw(result).savefig(out, format=kind, metadata=metadata[kind])
-    return out.getvalue()
+    return as_bytes(draw(result), kind)
 
 
+@styled
 def draw(result: Comparison) -> Figure:
     """Draw time and memory, or memory alone where no time was measured."""
     timed = "step_s" in result.errors
@@ -56,7 +51,7 @@ def draw(result: Comparison) -> Figure:
     each = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, panel in zip(each, panels, strict=True):
         _points(axes, panel, result)
-    figure.suptitle(f"{result.device}, predicted with {result.cluster}", parse_math=False)
+    entitle(figure, f"{result.device}, predicted with {result.cluster}")
     return figure
 
 

@@ -4,11 +4,11 @@ from typing import Final
 
 import typer
 
-from plan3d.cli import files, options, report
+from plan3d.cli import options, report
 from plan3d.cli.asking import asks
-from plan3d.cli.deliver import deliver
+from plan3d.cli.deliver import check, deliver, deliver_full
 from plan3d.cli.layout_option import read_layout
-from plan3d.cli.question import Question
+from plan3d.cli.question import Question, asking
 from plan3d.cli.single import single
 from plan3d.planner import frameworks
 from plan3d.simulator.errors import NothingFeasibleError
@@ -38,19 +38,24 @@ def run(
     layout: options.LayoutText,
     json: options.Json = False,
     csv: options.Csv = None,
-    markdown: options.Markdown = None,
+    full: options.Report = None,
 ) -> None:
     """Predict time and memory of one layout.
 
     Also of one that does not fit: the answer then says what fills the memory, and the exit code is
     3. A layout that cannot run is refused with every rule that it breaks.
     """
-    files.check(csv, markdown)
+    check(csv, full)
     runner, job = frameworks.named(asked.framework), asked.job
     chosen = read_layout(layout, job.gpus, job.software, runner, moe=job.model.experts is not None)
     result = single(asked, chosen, runner)
     plan = result.plans[0]
     text = report.of_layout(asked, plan)
-    deliver(asked, result, text, json=json, csv=csv, markdown=markdown)
+    if full is not None:
+        command = asking("estimate", asked, layout=layout, report=full)
+        deliver_full(
+            full, asked, result, text, framework=asked.framework, command=command, searched=False
+        )
+    deliver(asked, result, text, json=json, csv=csv)
     if not plan.estimate.fits:
         raise NothingFeasibleError("the layout does not fit; plan3d search finds some that do")

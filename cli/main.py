@@ -26,6 +26,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "partition": "Find the best layers of each pipeline stage of one layout.",
     "timeline": "Play one layout's pipeline: when every rank computes, and why it waits.",
     "tune": "Find the fastest layout by running your own launcher.",
+    "plot": "Draw one figure into a file: SVG, PNG or PDF.",
+    "schema": "Print the JSON Schema of what a command prints as JSON.",
     "scale": "Find the best layout for each of several numbers of GPUs.",
     "size": "Find the fewest GPUs that meet a deadline or a budget.",
     "compare": "Compare layouts, plans or hardware term by term.",

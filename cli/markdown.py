@@ -1,8 +1,10 @@
 """Write a report as Markdown."""
 
+from collections.abc import Sequence
+
 from jinja2 import Environment, StrictUndefined
 
-from plan3d.cli.report import Report
+from plan3d.cli.report import Report, Section
 
 TEMPLATE = """\
 # plan3d
@@ -10,19 +12,32 @@ TEMPLATE = """\
 {% for line in report.answer -%}
 - {{ line | cell }}
 {% endfor -%}
-{% for table in report.tables %}
-## {{ table.title }}
+{% for section in sections %}
+## {{ section.title | cell }}
+{% for line in section.text %}
+{{ line | cell }}
+{% endfor -%}
+{% for table in section.tables %}
+{% if table.title != section.title -%}
+### {{ table.title | cell }}
 
+{% endif -%}
 | {{ table.head | map("cell") | join(" | ") }} |
 |{% for _ in table.head %}{{ " :-- |" if loop.index0 in table.words else " --: |" }}{% endfor %}
 {% for row in table.rows -%}
 | {{ row | map("cell") | join(" | ") }} |
 {% endfor -%}
+{% endfor -%}
 {% endfor %}
+{%- if command %}
+## This report
+
+    {{ command | line }}
+{% endif %}
 {%- if report.again %}
 ## Again
 
-    {{ report.again }}
+    {{ report.again | line }}
 {% endif %}
 {%- if report.grounds %}
 ## Grounds
@@ -34,8 +49,8 @@ TEMPLATE = """\
 """
 
 
-def markdown(report: Report) -> str:
-    """Return the Markdown text of a report."""
+def markdown(report: Report, sections: Sequence[Section] = (), command: str = "") -> str:
+    """Return the Markdown text of a report: its tables, or the sections that stand for them."""
     # Autoescape is for HTML; what Markdown reads as markup is escaped by `cell`.
     environment = Environment(
         undefined=StrictUndefined,
@@ -43,11 +58,18 @@ def markdown(report: Report) -> str:
         autoescape=False,
     )
     environment.filters["cell"] = _cell
-    return environment.from_string(TEMPLATE).render(report=report)
+    environment.filters["line"] = one_line
+    shown = sections or [Section(title=table.title, tables=(table,)) for table in report.tables]
+    return environment.from_string(TEMPLATE).render(report=report, sections=shown, command=command)
+
+
+def one_line(text: str) -> str:
+    """Replace what nobody can see: line ends, control characters, and what turns text around."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _cell(text: str) -> str:
-    clean = "".join(c if c.isprintable() else " " for c in text)
+    clean = one_line(text)
     for mark in ("\\", "|", "<", "*", "_", "`", "["):
         clean = clean.replace(mark, f"\\{mark}")
     return clean

@@ -20,6 +20,13 @@ def _alone(wanted: bool) -> bool:
     return wanted
 
 
+def _markdown(path: Path | None) -> Path | None:
+    """Refuse a name that promises another kind of report."""
+    if path is not None and path.suffix.lower() != ".md":
+        raise typer.BadParameter(f"{path}: this report is Markdown; end its name in .md")
+    return path
+
+
 _MODEL = typer.Option(
     metavar="NAME",
     help="A name (plan3d models), a Hugging Face config.json, or h=12288,l=96,a=96.",
@@ -151,10 +158,22 @@ Csv: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write the plans as CSV, too.", rich_help_panel=OUTPUT),
 ]
+Report: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write a full report: .html (one page), .md or .json.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Markdown: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--report", metavar="FILE.md", help="Write the report as Markdown, too.",
+        "--report",
+        metavar="FILE.md",
+        callback=_markdown,
+        help="Write the report as Markdown, too.",
         rich_help_panel=OUTPUT,
     ),
-]  # fmt: skip
+]

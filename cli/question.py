@@ -1,11 +1,19 @@
 """What a command asks: a job, and what was said and assumed on the way to it."""
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from plan3d.planner.frameworks import DEFAULT
 from plan3d.planner.result import Job
 from plan3d.simulator.economics import RunCost, run_cost
 from plan3d.simulator.result import Estimate
+
+USUAL: Final[Mapping[str, object]] = {
+    "searcher": "exhaustive", "objective": "time", "top": 5, "prefer_safe": True
+}  # fmt: skip
+"""Options of a search that need not be said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +39,29 @@ class Question:
         if self.tokens is None:
             return None
         return run_cost(estimate, self.job.cluster.gpu, self.tokens)
+
+
+def asking(command: str, question: Question, **others: object) -> str:
+    """Return the command line that asks a question.
+
+    Parameters
+    ----------
+    command
+        Of plan3d.
+    question
+        Whose options were said.
+    others
+        Further options by name: what is None, or a default of `USUAL`, is left out.
+    """
+    parts = [f"plan3d {command} {question.options}"]
+    for name, value in others.items():
+        if value is None or USUAL.get(name) == value:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        for one in value if isinstance(value, list) else [value]:
+            parts.append(f"{option} {shlex.quote(str(one))}" if one is not False else _no(option))
+    return " ".join(parts)
+
+
+def _no(option: str) -> str:
+    return option.replace("--", "--no-", 1)

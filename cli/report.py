@@ -34,6 +34,19 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One subject of a full report: a figure and tables about it."""
+
+    title: str
+    name: str = ""
+    """Of its place in a page, and of its figure if there is one."""
+    text: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    sorts: bool = False
+    """Whether its table is there to be sorted and filtered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Lines that answer the question, tables that say why, lines that say on what grounds."""
 

@@ -87,19 +87,21 @@ def as_object(question: Question, points: Sequence[ScalePoint]) -> dict[str, Any
     return {
         "version": question.version,
         "job": of_job(question) | {"gpus": None},
-        "points": [
-            {
-                "gpus": point.gpus,
-                "plan": None if point.plan is None else of_plan(question, point.plan),
-                "why": point.why or None,
-                "tokens_per_s": point.tokens_per_s,
-                "mfu": point.mfu,
-                "usd_per_token": point.usd_per_token,
-                "efficiency": point.efficiency,
-                "gain": point.gain,
-            }
-            for point in points
-        ],
+        "points": [of_point(question, point) for point in points],
         "stops_paying": None if stop is None else stop.gpus,
         "assumed": list(question.assumed),
+    }
+
+
+def of_point(question: Question, point: ScalePoint) -> dict[str, Any]:
+    """Return one number of GPUs."""
+    return {
+        "gpus": point.gpus,
+        "plan": None if point.plan is None else of_plan(question, point.plan),
+        "why": point.why or None,
+        "tokens_per_s": point.tokens_per_s,
+        "mfu": point.mfu,
+        "usd_per_token": point.usd_per_token,
+        "efficiency": point.efficiency,
+        "gain": point.gain,
     }

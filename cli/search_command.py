@@ -5,15 +5,15 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import completion, files, options, report, values
+from plan3d.cli import completion, options, report, values
 from plan3d.cli.asking import asks
-from plan3d.cli.deliver import deliver
+from plan3d.cli.deliver import check, deliver, deliver_full
 from plan3d.cli.inputs import evaluator, forecast, player
 from plan3d.cli.partition_report import inner_answer, inner_object, inner_table
 from plan3d.cli.progress import doing
-from plan3d.cli.question import Question
+from plan3d.cli.question import Question, asking
 from plan3d.planner.constraints import parse_fix, parse_limit
-from plan3d.planner.exhaustive import search
+from plan3d.planner.exhaustive import PLAYED, search
 from plan3d.planner.inner import search_inner
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 
@@ -90,7 +90,7 @@ def run(
     ] = True,
     json: options.Json = False,
     csv: options.Csv = None,
-    markdown: options.Markdown = None,
+    full: options.Report = None,
 ) -> None:
     """Find the best layouts of a model on a number of GPUs.
 
@@ -99,7 +99,7 @@ def run(
     where they stand; and everything that was assumed. What is not said is as published for the
     model.
     """
-    files.check(csv, markdown)
+    check(csv, full)
     if searcher not in SEARCHERS:
         raise unknown("searcher", searcher, SEARCHERS)
     exact = searcher != SEARCHERS[0]
@@ -110,11 +110,11 @@ def run(
         )
     constraints = (*map(parse_fix, fix or ()), *map(parse_limit, limit or ()))
     with doing("looking at every layout") as told:
-        result = search(
+        whole = search(
             asked.job,
             framework=asked.framework,
             objective=objective,
-            top=top,
+            top=top if full is None or objective == "pareto" else max(top, PLAYED),
             constraints=constraints,
             evaluator=evaluator(asked),
             player=player(asked),
@@ -122,6 +122,7 @@ def run(
             prefer_safe=prefer_safe,
             progress=told,
         )
+    result = replace(whole, plans=whole.plans[:top])
     text, more = report.of_search(asked, result), {}
     if exact and result.plans:
         with doing("dividing layers among stages") as told:
@@ -139,7 +140,16 @@ def run(
             tables=(*text.tables, inner_table(found)),
         )
         more = {"inner": inner_object(found)}
-    deliver(asked, result, text, json=json, csv=csv, markdown=markdown, more=more)
+    if full is not None:
+        command = asking(
+            "search", asked, fix=fix, limit=limit, searcher=searcher, objective=objective, top=top,
+            prefer_safe=prefer_safe, report=full,
+        )  # fmt: skip
+        deliver_full(
+            full, asked, whole, text, framework=asked.framework, command=command,
+            constraints=constraints, more=more,
+        )  # fmt: skip
+    deliver(asked, result, text, json=json, csv=csv, more=more)
     if not result.plans:
         raise NothingFeasibleError(
             "no layout can be used: the answer says why, and what would help"

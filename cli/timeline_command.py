@@ -118,10 +118,10 @@ def _write(found: Played, trace_file: Path | None, svg: Path | None, png: Path |
     if trace_file is not None:
         made.append((trace_file, as_text(trace(found.network, found.line, found.costs)).encode()))
     if svg is not None or png is not None:
-        from plan3d.cli import whiteboard  # noqa: PLC0415  # matplotlib: 0.5 s
+        from plan3d.cli.figures import style, timeline  # noqa: PLC0415  # matplotlib: 0.5 s
 
-        figure = whiteboard.draw(found.line, timeline_report.title(found))
+        figure = timeline.draw(found.line, timeline_report.title(found))
         images = ((path, kind) for path, kind in ((svg, "svg"), (png, "png")) if path is not None)
-        made += [(path, whiteboard.image(figure, kind)) for path, kind in images]
+        made += [(path, style.image(figure, kind)) for path, kind in images]
     for path, content in made:
         write(path, content)

@@ -35,7 +35,7 @@ def report(found: Played, *, terminal: bool) -> Report:
     """Report a pipeline that was played."""
     return Report(
         answer=tuple(_answer(found, terminal)),
-        tables=(_ranks(found.line),),
+        tables=(ranks_table(found.line),),
         grounds=(
             "warm-up: idle until the first backward pass can start; cool-down: after the last "
             "forward pass; imbalance: for another rank in between; transfer: for an input on its "
@@ -77,7 +77,8 @@ def _answer(found: Played, terminal: bool) -> Iterator[str]:
         )
 
 
-def _ranks(line: Timeline) -> Table:
+def ranks_table(line: Timeline) -> Table:
+    """Return what every rank does, and why it idles."""
     whole = float(line.makespan_s)
     return Table(
         title="Ranks",

@@ -61,9 +61,16 @@ def seconds(value_s: float) -> str:
     return "0 s"
 
 
+def unit_of_s(value_s: float) -> tuple[str, float]:
+    """Return the unit that suits a time, and its size [s]."""
+    return next(
+        ((unit, size) for unit, size in (("s", 1.0), ("ms", 1e-3)) if value_s >= size), ("us", 1e-6)
+    )
+
+
 def seconds_between(low_s: float, high_s: float) -> str:
     """Write an interval of times, both ends in the unit that suits the upper one."""
-    unit, size = next((u for u in (("s", 1.0), ("ms", 1e-3)) if high_s >= u[1]), ("us", 1e-6))
+    unit, size = unit_of_s(high_s)
     return f"{_three(low_s / size)}-{_three(high_s / size)} {unit}"
 
 

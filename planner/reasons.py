@@ -53,12 +53,17 @@ def why_best(best: Estimate, breakdown: Breakdown) -> str:
 
 def why_behind(plan: Estimate, best: Estimate, breakdown: Breakdown) -> str:
     """Return which terms make a plan better or worse than the best, largest first."""
-    mine, other = _terms(plan, breakdown), _terms(best, breakdown)
-    total = sum(other.values())
-    change = {name: (mine[name] - other[name]) / total for name in mine}
+    change = changes(plan, best, breakdown)
     largest = sorted(change, key=lambda name: -abs(change[name]))[:3]
     said = [f"{change[n]:+.1%} {TERMS[n]}" for n in largest if abs(change[n]) >= WORTH_SAYING]
     return f"{sum(change.values()):+.1%}: {', '.join(said) or 'no term differs by much'}"
+
+
+def changes(plan: Estimate, best: Estimate, breakdown: Breakdown) -> dict[str, float]:
+    """Return by how much each term differs from the best's, over the best's total [1]."""
+    mine, other = _terms(plan, breakdown), _terms(best, breakdown)
+    total = sum(other.values())
+    return {name: (mine[name] - other[name]) / total for name in mine}
 
 
 def why_on_front(plan: Estimate, fastest: Estimate) -> str:

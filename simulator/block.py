@@ -14,6 +14,7 @@ import numpy as np
 
 from plan3d.simulator import attention
 from plan3d.simulator.block_comm import BlockComm, block_comm
+from plan3d.simulator.block_linears import linears
 from plan3d.simulator.context import Context
 from plan3d.simulator.kernels import (
     linear_backward_s,
@@ -22,7 +23,6 @@ from plan3d.simulator.kernels import (
     memory_bound_s,
 )
 from plan3d.simulator.layout import LayoutTable
-from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Numeric, column
 
 ALIGNED: Final = 8
@@ -96,7 +96,7 @@ def _weighted(parts: list[tuple[Pass, float]]) -> Pass:
 
 def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
     """Return the time of a dense block, or of one with experts."""
-    core_f, core_b = _attention_core(context, table)
+    core_f, core_b = attention_core(context, table)
     traffic_f, traffic_b, kernels = _elementwise(context, table, moe=moe)
     gpu = context.cluster.gpu
     comm = block_comm(context, table, core_f, core_b, moe=moe)
@@ -152,56 +152,20 @@ def _matmuls(
     moe: bool,
 ) -> Numeric:
     """Time of the linear layers of a block, by the law given for one of them."""
-    model, gpu = context.model, context.cluster.gpu
-    kind, tp = context.work.precision.matmul, table.tp
-    tokens = table.micro_batch * context.work.seq / table.cp
-    total = sum(
-        linear_s(tokens, n / np.minimum(split, tp), k / np.minimum(cut, tp), gpu, kind)
-        for n, split, k, cut in _attention_linears(model)
+    gpu = context.cluster.gpu
+    total: Numeric = sum(
+        linear_s(one.tokens, one.out, one.summed, gpu, one.kind, batch=one.batch)
+        for one in linears(context, table, moe=moe)
     )
-    wide = 2 if model.gated else 1
-    if not moe or model.experts is None:
-        total = total + linear_s(tokens, wide * model.ffn / tp, model.hidden, gpu, kind)
-        return total + linear_s(tokens, model.hidden, model.ffn / tp, gpu, kind)
-    experts = model.experts
-    if experts.shared_ffn:
-        total = total + linear_s(tokens, wide * experts.shared_ffn / tp, model.hidden, gpu, kind)
-        total = total + linear_s(tokens, model.hidden, experts.shared_ffn / tp, gpu, kind)
-    local = experts.count / table.ep
-    routed = tokens * table.etp / tp * experts.top_k * context.software.expert_imbalance
-    ffn = experts.ffn / table.etp
-    total = total + linear_s(routed / local, wide * ffn, model.hidden, gpu, kind, batch=local)
-    total = total + linear_s(routed / local, model.hidden, ffn, gpu, kind, batch=local)
-    return total + linear_s(tokens / tp, experts.count, model.hidden, gpu, "bf16")
+    return total
 
 
-def _attention_linears(model: ModelSpec) -> list[tuple[float, float, float, float]]:
-    """Linear layers around the core: (out, ways out may be cut, in, ways in may be cut)."""
-    whole, a = 1.0, float(model.heads)
-    out = (float(model.hidden), whole, float(model.heads * model.v_dim), a)
-    if model.latent is None:
-        kv = 2.0 * model.kv_heads * model.head_dim
-        queries = (float(model.heads * model.head_dim), a, float(model.hidden), whole)
-        return [queries, (kv, float(model.kv_heads), float(model.hidden), whole), out]
-    mla = model.latent
-    h, heads = float(model.hidden), model.heads
-    query = [(float(heads * model.qk_dim), a, float(mla.q_rank or h), whole)]
-    if mla.q_rank:
-        query.append((float(mla.q_rank), whole, h, whole))
-    return [
-        *query,
-        (float(mla.kv_rank + mla.rope_dim), whole, h, whole),
-        (float(heads * (mla.nope_dim + mla.v_dim)), a, float(mla.kv_rank), whole),
-        out,
-    ]
-
-
-def _attention_core(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
-    """Time of the attention core, forward and backward, on this GPU's heads and positions."""
-    model, work, gpu, software = context.model, context.work, context.cluster.gpu, context.software
+def core_shape(context: Context, table: LayoutTable) -> attention.AttentionShape:
+    """Return the attention core on one GPU: its heads and positions."""
+    model, work = context.model, context.work
     heads_by_cp = np.where(table.cp_all_to_all > 0, table.cp, 1.0)
     heads = np.maximum(model.heads / table.tp / heads_by_cp, 1.0)
-    shape = attention.AttentionShape(
+    return attention.AttentionShape(
         batch=table.micro_batch,
         heads=heads,
         queries=work.seq / table.cp * heads_by_cp,
@@ -212,6 +176,12 @@ def _attention_core(context: Context, table: LayoutTable) -> tuple[Numeric, Nume
         kv_per_head=np.minimum(np.maximum(model.kv_heads / table.tp / heads_by_cp, 1.0), heads)
         / heads,
     )
+
+
+def attention_core(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
+    """Time of the attention core, forward and backward, on this GPU's heads and positions."""
+    work, gpu, software = context.work, context.cluster.gpu, context.software
+    shape = core_shape(context, table)
     name = attention.chosen_kernel(software.attention, gpu)
     if name in gpu.attention:
         law = gpu.attention[name]
@@ -219,6 +189,7 @@ def _attention_core(context: Context, table: LayoutTable) -> tuple[Numeric, Nume
             attention.fused_forward_s(shape, law, gpu),
             attention.fused_backward_s(shape, law, gpu),
         )
+    model = context.model
     aligned = model.qk_dim % ALIGNED == 0 and model.v_dim % ALIGNED == 0
     kind = "bf16" if aligned and work.precision.matmul != "fp32" else "fp32"
     width = work.precision.activation_bytes

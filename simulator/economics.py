@@ -118,6 +118,16 @@ class RunCost:
         """Energy [kWh]."""
         return self.energy_j / KWH_J
 
+    def slower(self, ratio: float) -> "RunCost":
+        """Return the same run with steps that take `ratio` times as long. [1]."""
+        return RunCost(
+            time_s=self.time_s * ratio,
+            gpu_s=self.gpu_s * ratio,
+            cost_usd=self.cost_usd * ratio,
+            energy_j=self.energy_j * ratio,
+            tokens=self.tokens,
+        )
+
     @property
     def tokens_per_usd(self) -> float:
         """Tokens for a dollar; infinite where the rent is 0 [1/USD]."""

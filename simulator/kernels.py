@@ -114,16 +114,39 @@ def gemm_burst_s(
     """
     law = gpu.gemm
     kind = usable(gpu.peaks, kind)
-    width = {"fp8": 1.0, "tf32": 4.0, "fp32": 4.0}.get(kind, 2.0)
     efficiency = (law.fp8_efficiency if kind == "fp8" else law.efficiency) * derate
     tiles = batch * m * n / (TILE * gpu.sms)
     flop = 2 * batch * m * n * (k + RAMP) * (1 + TAIL / tiles)
-    moved = batch * (width * (m * k + n * k) + 2 * m * n)
+    moved = gemm_bytes(m, n, k, kind, batch=batch)
     burst: Numeric = np.maximum(
         flop / (peak(gpu.peaks, kind) * efficiency),
         moved / (law.memory_efficiency * gpu.hbm_bytes_per_s),
     )
     return burst
+
+
+def gemm_bytes(m: Numeric, n: Numeric, k: Numeric, kind: str, *, batch: Numeric = 1.0) -> Numeric:
+    r"""Bytes that a matrix product reads and writes, each operand once [bytes].
+
+    .. math:: b\,(w (m k + n k) + 2 m n)
+
+    with *w* bytes for an operand and 2 for a result.
+
+    Parameters
+    ----------
+    m
+        Rows of the result. [1]
+    n
+        Columns of the result. [1]
+    k
+        Summed dimension. [1]
+    kind
+        Type of the operands: one that the GPU has (`usable`).
+    batch
+        Products of one launch, *b*. [1]
+    """
+    width = {"fp8": 1.0, "tf32": 4.0, "fp32": 4.0}.get(kind, 2.0)
+    return batch * (width * (m * k + n * k) + 2 * m * n)
 
 
 def linear_forward_s(

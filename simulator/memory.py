@@ -196,11 +196,21 @@ def _stage(
     context: Context, table: LayoutTable, blocks: BlockActivations, logits_bytes: Floats,
     state: StageState, stages: StageLayers, micro_batches: Floats, place: Place,
 ) -> MemoryTerms:  # fmt: skip
-    """Return the terms of one stage."""
-    software = context.software
+    """Return the terms of the stage at a place, the fullest of its kind."""
     stage = 0.0 * table.pp if place.first else table.pp - 1
     if not place.first and not place.last:
         stage = np.minimum(stage, 1.0)
+    return stage_terms(
+        context, table, blocks, logits_bytes, state, stages, micro_batches, place, stage
+    )
+
+
+def stage_terms(
+    context: Context, table: LayoutTable, blocks: BlockActivations, logits_bytes: Floats,
+    state: StageState, stages: StageLayers, micro_batches: Floats, place: Place, stage: Floats,
+) -> MemoryTerms:  # fmt: skip
+    """Return the terms of each row's `stage`, counted from 0, which is of the kind of `place`."""
+    software = context.software
     layers = _layers(stages, place)
     flying = in_flight(stage, table.pp, table.vpp, micro_batches, table.schedule)
     full = table.recompute >= Recompute.FULL

@@ -3,8 +3,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from plan3d.cli.json_others import other
 from plan3d.cli.main import run
 from plan3d.hardware_profiles import load_path
 from plan3d.hardware_profiles.fit.gemm import Gemm
@@ -38,6 +40,7 @@ def test_points_become_a_profile_and_a_figure(
 def test_json_has_constants_with_errors(points: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["calibrate", "--from", str(points), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, other("calibrate"))
     (law,) = found["laws"]
     assert law["constants"]["gpu.gemm.efficiency"]["value"] == pytest.approx(0.71, rel=1e-2)
     assert law["median_error"] < 0.01
@@ -85,7 +88,9 @@ def test_runs_become_a_site_profile(tmp_path: Path, capsys: pytest.CaptureFixtur
         cases("mlm21")[0].cluster.gpu.gemm.efficiency / 1.25, rel=0.03
     )
     assert run(["calibrate", "--runs", str(path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["scalars"]["kernels"]["factor"] > 1.2
+    found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, other("calibrate"))
+    assert found["scalars"]["kernels"]["factor"] > 1.2
 
 
 @pytest.mark.parametrize(

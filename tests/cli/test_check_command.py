@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from plan3d.cli import check_command
 from plan3d.cli.check_plot import image
 from plan3d.cli.check_report import report
+from plan3d.cli.json_others import other
 from plan3d.cli.main import run
 from plan3d.hardware_profiles import load
 from plan3d.hardware_profiles.whole_step import devices, grid
@@ -67,6 +69,7 @@ def test_json_and_csv_say_the_same(capsys: pytest.CaptureFixture[str], tmp_path:
     out = tmp_path / "out.csv"
     assert run(["check", "--device", "cpu", "--only", "llama", "--json", "--csv", str(out)]) == 0
     found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, other("check"))
     (pair,) = found["pairs"]
     assert (found["passed"], pair["style"], pair["recompute"]) == (True, "llama", "none")
     assert pair["measured"]["step_s"] is None

@@ -50,7 +50,7 @@ def test_it_runs_as_a_module() -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["serach"], "no command 'serach'; did you mean search?"),
+        (["serach"], "no command 'serach'; did you mean search or schema?"),
         (["--foo"], "--foo"),
         (["search", "--gpus", "8"], "--model"),
         (["search", "--model", "gpt175b", "--gpus", "1.5"], "'1.5' is not a whole number"),

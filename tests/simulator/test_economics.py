@@ -48,6 +48,16 @@ def test_a_run_by_hand() -> None:
     assert cost.tokens_per_usd == pytest.approx(1.8e6)
 
 
+def test_slower_steps_take_and_cost_as_much_more() -> None:
+    run = run_cost(ESTIMATE, GPU, 1e9)
+    half_again = run.slower(1.5)
+    assert half_again.days == pytest.approx(1.5 * run.days)
+    assert half_again.cost_usd == pytest.approx(1.5 * run.cost_usd)
+    assert half_again.energy_kwh == pytest.approx(1.5 * run.energy_kwh)
+    assert half_again.gpu_hours == pytest.approx(1.5 * run.gpu_hours)
+    assert half_again.tokens == run.tokens
+
+
 def test_lost_time_is_paid_for() -> None:
     cost = run_cost(ESTIMATE, GPU, tokens=864e6, goodput=0.8)
     assert cost.cost_usd == pytest.approx(600)

@@ -3,15 +3,12 @@
 It needs no colour: hatches tell the kinds apart, numbers the micro-batches.
 """
 
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
@@ -19,6 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from plan3d.cli.figures.style import entitle, styled
 from plan3d.simulator.schedules.program import Kind, Program
 from plan3d.simulator.timeline import Timeline
 
@@ -65,41 +63,36 @@ class Box:
     """Part of the row."""
 
 
-def draw(line: Timeline, title: tuple[str, str]) -> Figure:
-    """Draw a pipeline that was played; of a long one, its start and its end."""
+@styled
+def draw(line: Timeline, title: tuple[str, str] | None, longest: float = LONGEST) -> Figure:
+    """Draw a pipeline that was played; of a long one, its start and its end.
+
+    Parameters
+    ----------
+    line
+        The pipeline.
+    title
+        Two lines above it.
+    longest
+        How many short boxes side by side are drawn: of more, some are cut.
+    """
     ranks, boxes = line.program.ranks, [*_boxes(line)]
     unit_s = float(np.quantile([box.end_s - box.start_s for box in boxes], SHORT))
-    windows = _windows(float(line.makespan_s), unit_s * LONGEST)
+    windows = _windows(float(line.makespan_s), unit_s * longest)
     spans = [until - since for since, until in windows]
     width = max(sum(spans) / unit_s * BOX, NARROWEST)
     row = max(min(0.36, 12 / ranks), 0.12)
-    with _style():
-        figure = Figure((width + BESIDE, row * ranks + AROUND), layout="constrained", dpi=120)
-        each = figure.subplots(1, len(windows), sharey=True, squeeze=False, width_ratios=spans)[0]
-        for axes, window in zip(each, windows, strict=True):
-            shown = [box for box in boxes if box.start_s < window[1] and box.end_s > window[0]]
-            _fill(axes, ranks, shown, window)
-            _number(axes, shown, window, width / sum(spans), row)
-        _frame(each, ranks, windows)
-        _explain(figure, line.program)
-        clean = ("".join(c if c.isprintable() else "?" for c in text) for text in title)
-        figure.suptitle("\n".join(clean), fontsize=10, parse_math=False)
+    figure = Figure((width + BESIDE, row * ranks + AROUND), layout="constrained", dpi=120)
+    each = figure.subplots(1, len(windows), sharey=True, squeeze=False, width_ratios=spans)[0]
+    for axes, window in zip(each, windows, strict=True):
+        shown = [box for box in boxes if box.start_s < window[1] and box.end_s > window[0]]
+        _fill(axes, ranks, shown, window)
+        _number(axes, shown, window, width / sum(spans), row)
+    _frame(each, ranks, windows)
+    _explain(figure, line.program)
+    if title is not None:
+        entitle(figure, "\n".join(title))
     return figure
-
-
-def image(figure: Figure, kind: str) -> bytes:
-    """Return a figure as the bytes of an ``svg`` or ``png`` file: the same ones every time."""
-    out = io.BytesIO()
-    with _style():
-        metadata = {"svg": {"Date": None}, "png": {"Software": None}}[kind]
-        figure.savefig(out, format=kind, metadata=metadata)
-    return out.getvalue()
-
-
-def _style() -> AbstractContextManager[None]:
-    return mpl.rc_context(
-        {"font.size": 9, "hatch.linewidth": 0.5, "svg.fonttype": "none", "svg.hashsalt": "plan3d"}
-    )
 
 
 def _boxes(line: Timeline) -> Iterator[Box]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
 
-from plan3d.cli.whiteboard import IDLE, LOOKS, draw, image
+from plan3d.cli.figures.style import image
+from plan3d.cli.figures.timeline import IDLE, LOOKS, draw
 from plan3d.simulator.events import StageCosts, play
 from plan3d.simulator.schedules.table import BUILDERS, build
 from plan3d.simulator.timeline import Timeline

@@ -1,0 +1,156 @@
+"""plan3d plot: one figure in a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from plan3d.cli import completion, files, options
+from plan3d.cli.inputs import evaluator, forecast, player, question
+from plan3d.cli.layout_option import read_layout
+from plan3d.cli.progress import doing
+from plan3d.cli.question import Question
+from plan3d.cli.single import single
+from plan3d.cli.words import brief
+from plan3d.planner import frameworks
+from plan3d.planner.exhaustive import search
+from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from plan3d.cli.case import Case
+
+NAMES: Final[Mapping[str, str]] = {
+    "breakdown": "where the step goes, and why every stage idles",
+    "memory": "what every stage holds",
+    "timeline": "the pipeline, operation by operation",
+    "pareto": "step time against memory",
+    "scaling": "the best plan at several numbers of GPUs",
+    "roofline": "the kernels of a block below the GPU's roof",
+    "accuracy": "predictions against the measured runs that ship",
+}
+"""The figures, and what each shows."""
+ACCURACY: Final = "accuracy"
+OF_SEARCH: Final = ("pareto", "scaling")
+"""Figures about a search, not about a layout."""
+
+command = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXAMPLES: Final = (
+    (
+        "The pipeline of one layout, operation by operation",
+        "plan3d plot timeline --model gpt13b --gpus 64 --layout tp=2,pp=4 -o timeline.svg",
+    ),
+    (
+        "What every stage of the best plan holds",
+        "plan3d plot memory --model gpt13b --gpus 64 -o memory.png",
+    ),
+    ("Predictions against measured runs", "plan3d plot accuracy -o accuracy.pdf"),
+)
+
+
+@command.command()
+def run(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="FIGURE", help=", ".join(NAMES), autocompletion=completion.one_of(*NAMES)
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Name of an svg, png or pdf.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ],
+    model: options.MaybeModel = None,
+    gpus: options.MaybeGpus = None,
+    layout: options.Layout = None,
+    hardware: options.Hardware = None,
+    seq: options.Seq = None,
+    global_batch: options.GlobalBatch = None,
+    precision: options.Precision = None,
+    optimizer: options.Optimizer = None,
+    framework: options.Framework = frameworks.DEFAULT,
+) -> None:
+    """Draw one figure into a file.
+
+    breakdown: where the step goes; memory: what every stage holds; timeline: the pipeline,
+    operation by operation; pareto: step time against memory; scaling: the best plan at several
+    numbers of GPUs; roofline: the kernels of a block below the roof; accuracy: predictions against
+    the runs that ship.
+    """
+    if name not in NAMES:
+        raise unknown("figure", name, NAMES)
+    files.check(output)
+    if name == ACCURACY:
+        if model is not None or gpus is not None or layout is not None:
+            raise InputError("accuracy is drawn of the runs that ship: leave the model out")
+        _write(output, None, name)
+        return
+    if model is None or gpus is None:
+        raise InputError(f"--model and --gpus say what {name} is drawn of; give both")
+    if layout is not None and name in OF_SEARCH:
+        raise InputError(f"{name} is about all layouts; leave --layout out")
+    asked = question(
+        model=model,
+        gpus=gpus,
+        hardware=hardware,
+        seq=seq,
+        global_batch=global_batch,
+        precision=precision,
+        optimizer=optimizer,
+        framework=framework,
+    )
+    _write(output, _case(asked, framework, layout), name)
+
+
+def _case(asked: Question, framework: str, layout: str | None) -> "Case":
+    """Find the plan that is drawn."""
+    from plan3d.cli.case import NEAR_BEST, Case  # noqa: PLC0415  # checked first: the options
+
+    if layout is None:
+        result = search(
+            asked.job, framework=framework, top=NEAR_BEST, evaluator=evaluator(asked),
+            player=player(asked), forecast=forecast(asked),
+        )  # fmt: skip
+        if not result.plans:
+            raise NothingFeasibleError(
+                f"no layout can be used, so that there is nothing to draw: {result.advice[0]}"
+            )
+    else:
+        runner, job = frameworks.named(framework), asked.job
+        moe = job.model.experts is not None
+        chosen = read_layout(layout, job.gpus, job.software, runner, moe=moe)
+        result = single(asked, chosen, runner)
+    return Case(question=asked, result=result, framework=framework, searched=layout is None)
+
+
+def _write(output: Path, case: "Case | None", name: str) -> None:
+    from plan3d.cli.figures import style  # noqa: PLC0415  # matplotlib: 0.5 s
+
+    kind = style.kind_of(output.name)
+    files.write(output, style.image(_drawn(case, name), kind))
+
+
+def _drawn(case: "Case | None", name: str) -> "Figure":
+    from plan3d.cli import plots  # noqa: PLC0415
+    from plan3d.cli.figures import style  # noqa: PLC0415
+
+    if case is None or case.plan is None:
+        figure = plots.shipped_accuracy()
+        title = "plan3d: predictions against the published runs that ship with it"
+    else:
+        with doing(f"drawing {name}"):
+            figure, job = plots.PLOTS[name](case, case.plan), case.question.job
+        title = (
+            f"{job.model.name} on {job.gpus:,} x {job.cluster.gpu.name}: {NAMES[name]}\n"
+            f"{brief(case.plan.layout)}"
+        )
+    style.entitle(figure, title)
+    return figure
