@@ -62,7 +62,9 @@ def fastest(trials: Iterable[Trial]) -> dict[Layout, Trial]:
 
 def _trial(layout: Layout, table: EstimateTable) -> Trial:
     """Return the only row of a table as a trial."""
-    over = float(table.memory_bytes[0]) - table.capacity_bytes
+    memory_bytes = float(table.memory_bytes[0])
+    over = memory_bytes - table.capacity_bytes
     if over > 0:
-        return Trial(layout=layout, over_bytes=over)
-    return Trial(layout=layout, time_s=float(table.step_time_s[0]))
+        return Trial(layout=layout, over_bytes=over, memory_bytes=memory_bytes)
+    time_s = float(table.step_time_s[0])
+    return Trial(layout=layout, time_s=time_s, memory_bytes=memory_bytes)

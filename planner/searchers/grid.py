@@ -6,7 +6,7 @@ nearest to the one wanted of those that are legal after the axes before it, so t
 stands for a legal layout, and every layout for a point of its own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +18,7 @@ from plan3d.planner.frameworks import ANY, Framework
 from plan3d.planner.result import Job
 from plan3d.planner.space import space
 from plan3d.simulator.errors import InputError, NothingFeasibleError
-from plan3d.simulator.layout import DEGREES, FIELDS, Layout, LayoutTable
+from plan3d.simulator.layout import DEGREES, FIELDS, LayoutTable
 from plan3d.simulator.numeric import Bools, Floats, Ints
 
 FIRST: Final = ("tp", "pp", "cp", "dp", "vpp", "micro_batch")
@@ -53,10 +53,20 @@ class Grid:
         """How many values each axis has [1]."""
         return tuple(int(n) for n in self.codes.max(axis=0, initial=0) + 1)
 
-    def decode(self, point: Sequence[float] | Floats) -> int:
-        """Return the row of the legal layout nearest to a point, the first axis first.
+    @property
+    def outer(self) -> int:
+        """How many axes are decided first (`FIRST`): they come before the others [1]."""
+        return sum(name in FIRST for name in self.axes)
 
-        Of two values that are equally near, the lower is taken.
+    def decode(self, point: Sequence[float] | Floats) -> int:
+        """Return the row of the legal layout nearest to a point, the first axis first."""
+        return self.nearest(point)[0]
+
+    def nearest(self, point: Sequence[float] | Floats) -> tuple[int, int]:
+        """Return the rows, first and past the last, that agree with a point of the first axes.
+
+        Each axis takes the value nearest to the one wanted of those that are legal after the axes
+        before it; of two that are equally near, the lower.
         """
         low, high = 0, len(self)
         for axis, wanted in enumerate(point):
@@ -65,7 +75,7 @@ class Grid:
             near = [float(column[i]) for i in (at - 1, at) if 0 <= i < len(column)]
             value = min(near, key=lambda v: abs(v - wanted))
             low, high = self.narrowed(low, high, axis, value)
-        return low
+        return low, high
 
     def narrowed(self, low: int, high: int, axis: int, value: float) -> tuple[int, int]:
         """Return the rows, of those that agree in the axes before, that have a value."""
@@ -94,14 +104,6 @@ class Grid:
                         found[int(rows[np.argmin(far[rows])])] = None
             self._near[row] = tuple(found)
         return self._near[row]
-
-    def rows_of(self, layouts: Iterable[Layout]) -> tuple[int, ...]:
-        """Return the rows of layouts, each once; those that are not in the grid are refused."""
-        known = {layout: i for i, layout in enumerate(map(self.table.row, range(len(self))))}
-        wanted = tuple(dict.fromkeys(layouts))
-        if missing := [str(layout) for layout in wanted if layout not in known]:
-            raise InputError(f"not a layout of this space: {missing[0]}")
-        return tuple(known[layout] for layout in wanted)
 
     def foreseen(self, most: int) -> Ints:
         """Return the rows that the closed form says are fastest, those that fit first."""

@@ -20,6 +20,7 @@ import numpy as np
 from plan3d.planner.searchers.grid import Grid
 from plan3d.planner.searchers.ledger import Ledger, check_whole
 from plan3d.planner.searchers.protocols import BlackBox, History
+from plan3d.planner.searchers.study import Study
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.numeric import Floats, Ints
 
@@ -46,9 +47,11 @@ class Residual:
     first: int = 1
     """Layouts that the closed form says are fastest, tried before anything is learnt. [1]"""
 
-    def __call__(self, grid: Grid, box: BlackBox, /, *, budget: int, seed: int) -> History:
+    def __call__(
+        self, grid: Grid, box: BlackBox, /, *, budget: int, seed: int, study: Study | None = None
+    ) -> History:
         """Return the trials. Nothing is drawn at random but ties: seeds hardly differ."""
-        ledger = Ledger(grid, box, name="residual", budget=budget, seed=seed)
+        ledger = Ledger(grid, box, name="residual", budget=budget, seed=seed, study=study)
         check_whole("first", self.first, 1, 1000)
         if grid.predicted_s is None:
             raise InputError("residual starts from predictions, and this grid has none")
@@ -57,9 +60,9 @@ class Residual:
                                                                 initial=1.0)))  # fmt: skip
         rng = np.random.default_rng(seed)
         for row in grid.foreseen(self.first).tolist():
-            if ledger.open:
+            if ledger.more():
                 ledger.evaluate(row)
-        while ledger.open:
+        while ledger.more():
             ledger.evaluate(_next(ledger, log_s, rng))
         return ledger.history()
 
@@ -76,10 +79,10 @@ def _next(ledger: Ledger, log_s: Floats, rng: np.random.Generator) -> int:
     fits = chance_to_fit(ledger)
     best = float(measured.min()) if len(rows) else float(log_s.min())
     gain = expected_improvement(log_s + mean, spread, best) * fits
-    gain[list(ledger.tried)] = -1.0
+    gain[ledger.taken] = -1.0
     if gain.max() < 1e-12:  # nothing is expected to improve: the fastest that is left
         order = np.where(fits > 0.5, 0.0, 1e3) + log_s + mean
-        order[list(ledger.tried)] = np.inf
+        order[ledger.taken] = np.inf
         return int(np.argmin(order))
     ties = np.flatnonzero(gain >= gain.max() * (1 - 1e-12))
     return int(rng.choice(ties))
