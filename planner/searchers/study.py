@@ -5,16 +5,12 @@ layout the lowest number holds. While it tries, it says from time to time that i
 of a worker that died is given up, and the layout tried again.
 """
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from math import isnan, nan
-from pathlib import Path
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,6 +18,7 @@ import numpy as np
 from plan3d.planner.searchers.grid import Grid
 from plan3d.planner.searchers.protocols import Trial
 from plan3d.planner.searchers.storage import connected, shown, why
+from plan3d.planner.searchers.workers import alive, beating, sign_of_life
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import FIELDS
 
@@ -31,11 +28,6 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 """Of what is written down; studies of other formats are refused."""
-BEAT_S: Final = 15.0
-"""Time between two signs of life. [s]"""
-STALE_S: Final = 60.0
-"""A claim without a sign of life for this long is given up; the clocks of machines that share a
-study must agree better than this. [s]"""
 PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Waits before an outcome is written again, where the storage did not take it. [s]"""
 
@@ -61,7 +53,6 @@ class Study:
     name: str
     _backend: "BaseStorage"
     _number: int
-    _owner: str = field(default_factory=lambda: owner(os.getpid()))
 
     def progress(self) -> Progress:
         """Return what was tried, and what is being tried; give up the claims of the dead.
@@ -116,7 +107,7 @@ class Study:
         if claim is None:
             return None
         try:
-            with self._beating(claim._trial_id):
+            with beating(lambda: self._beat(claim._trial_id)):
                 found = ask()
         except BaseException:
             self._close(claim, None)
@@ -126,7 +117,7 @@ class Study:
 
     def _claimed(self, row: int, most: int) -> "FrozenTrial | None":
         """Return the claim of a row, if it holds."""
-        said = {"row": row, "layout": str(self.grid.table.row(row)), **self._sign_of_life()}
+        said = {"row": row, "layout": str(self.grid.table.row(row)), **sign_of_life()}
         with self._clearly():
             mine = self._backend.get_trial(self._new(said))
         before = {
@@ -166,7 +157,7 @@ class Study:
             try:
                 self._backend.set_trial_user_attr(trial_id, "outcome", _written(found))
             except UpdateFinishedTrialError:  # thought dead, and given up: it was slow
-                said = {"row": row, "outcome": _written(found), **self._sign_of_life()}
+                said = {"row": row, "outcome": _written(found), **sign_of_life()}
                 trial_id = self._new(said)
             self._close(self._backend.get_trial(trial_id), found)
 
@@ -185,26 +176,8 @@ class Study:
                 [found.time_s] if found and ran else None,
             )
 
-    @contextmanager
-    def _beating(self, trial_id: int) -> Iterator[None]:
-        """Say that this worker lives, as long as the block runs."""
-        done = Event()
-
-        def beat() -> None:
-            while not done.wait(BEAT_S):
-                with suppress(Exception):  # the next beat may come through
-                    self._backend.set_trial_user_attr(trial_id, "seen_s", time.time())
-
-        thread = Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-    def _sign_of_life(self) -> dict[str, str | float]:
-        return {"owner": self._owner, "seen_s": time.time()}
+    def _beat(self, trial_id: int) -> None:
+        self._backend.set_trial_user_attr(trial_id, "seen_s", sign_of_life()["seen_s"])
 
     def _trials(self) -> list["FrozenTrial"]:
         """Return the trials of layouts, in the order of their numbers."""
@@ -282,31 +255,6 @@ def fingerprint(grid: Grid) -> str:
     """Return a text that differs where the layouts of two grids do."""
     columns = np.array([getattr(grid.table, name) for name in FIELDS])
     return sha256(columns.tobytes()).hexdigest()[:16]
-
-
-def owner(pid: int) -> str:
-    """Return the name of a process: machine, process namespace, number."""
-    space = Path("/proc/self/ns/pid")
-    return f"{platform.node()}/{space.stat().st_ino if space.exists() else 0}/{pid}"
-
-
-def alive(said: Mapping[str, Any]) -> bool:
-    """Return whether the worker that made a claim may still be at it."""
-    if time.time() - float(said["seen_s"]) > STALE_S:
-        return False
-    pid = int(str(said["owner"]).rpartition("/")[2])
-    return said["owner"] != owner(pid) or _runs(pid)
-
-
-def _runs(pid: int) -> bool:
-    """Return whether a process of this machine runs."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _written(found: Trial) -> dict[str, str]:

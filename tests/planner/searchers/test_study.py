@@ -5,16 +5,19 @@ import time
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from plan3d.planner.searchers import study as module
+from plan3d.planner.searchers import workers
 from plan3d.planner.searchers.boxes import closed_form
 from plan3d.planner.searchers.grid import grid_from
 from plan3d.planner.searchers.protocols import Trial
 from plan3d.planner.searchers.random_search import random_search
 from plan3d.planner.searchers.storage import shown
-from plan3d.planner.searchers.study import alive, opened, owner
+from plan3d.planner.searchers.study import opened
+from plan3d.planner.searchers.workers import alive, beating, owner
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import Layout
 from tests.planner.searchers.spaces import JOB, SEARCHERS, Watched, small
@@ -114,7 +117,7 @@ def test_a_claim_holds_until_its_worker_dies(
     assert list(two.progress().tried) == [3]
 
     def late() -> Trial:
-        monkeypatch.setattr(module, "STALE_S", -1.0)
+        monkeypatch.setattr(workers, "STALE_S", -1.0)
         assert two.progress().lost == (4,)
         monkeypatch.undo()
         found = two.evaluate(4, lambda: closed_form(JOB)(small().table.row(4)), 10)
@@ -132,7 +135,7 @@ def test_an_outcome_of_a_worker_that_was_thought_dead_is_kept(
     one, two = (opened(small(), str(tmp_path / "study.db")) for _ in range(2))
 
     def slow() -> Trial:
-        monkeypatch.setattr(module, "STALE_S", -1.0)
+        monkeypatch.setattr(workers, "STALE_S", -1.0)
         assert two.progress().lost == (3,)
         monkeypatch.undo()
         return Trial(layout=small().table.row(3), time_s=7.0)
@@ -158,7 +161,25 @@ def test_a_process_that_is_gone_is_dead_at_once() -> None:
     assert alive({"owner": owner(1), "seen_s": now})
     assert not alive({"owner": owner(2**22 + 1), "seen_s": now})
     assert alive({"owner": f"another-machine/1/{2**22 + 1}", "seen_s": now})
-    assert not alive({"owner": "another-machine/1/1", "seen_s": now - module.STALE_S - 1})
+    assert not alive({"owner": "another-machine/1/1", "seen_s": now - workers.STALE_S - 1})
+
+
+def test_a_worker_says_that_it_lives_while_it_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "BEAT_S", 0.001)
+    enough, beats = Event(), []
+
+    def beat() -> None:
+        beats.append(1)
+        if len(beats) == 2:
+            enough.set()
+        raise OSError("the storage is away for a moment")
+
+    with beating(beat):
+        assert enough.wait(10)
+    said = len(beats)
+    assert said >= 2
+    time.sleep(0.01)
+    assert len(beats) == said
 
 
 def test_a_study_of_other_layouts_or_another_question_is_refused(tmp_path: Path) -> None:
