@@ -51,7 +51,7 @@ class Bayesian:
         outer = Outer(grid, bilevel=self.bilevel, relaxed=False)
         # Where a study goes on, the sampler must not draw again what it drew at first.
         again = int(np.random.default_rng([ledger.seed, len(ledger.taken)]).integers(2**31))
-        return sampled(ledger, outer, _sampler(self.model, again), self.first)
+        return sampled(ledger, outer, _sampler(self.model, again), first=self.first)
 
 
 bayesian: Final = Bayesian()

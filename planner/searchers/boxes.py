@@ -32,6 +32,15 @@ def event_simulation(job: Job) -> BlackBox:
     return box
 
 
+def by_gpus(boxes: Mapping[int, BlackBox]) -> BlackBox:
+    """Return the box that asks, of several by their number of GPUs, the one of a layout's."""
+
+    def box(layout: Layout, /) -> Trial:
+        return boxes[layout.gpus](layout)
+
+    return box
+
+
 def recorded(trials: Iterable[Trial]) -> BlackBox:
     """Return measurements that were made before; of a layout measured twice, the fastest.
 

@@ -178,6 +178,25 @@ def grid_from(
     )
 
 
+def joined(grids: Sequence[Grid]) -> Grid:
+    """Return the layouts of several grids as one, such as those of several numbers of GPUs.
+
+    Raises
+    ------
+    InputError
+        If some have predictions and others not.
+    """
+    times = [g.predicted_s for g in grids if g.predicted_s is not None]
+    fills = [g.filled for g in grids if g.filled is not None]
+    if {len(times), len(fills)} - {0, len(grids)}:
+        raise InputError("some of these grids have predictions, and others have none")
+    return grid_from(
+        LayoutTable.concatenate([g.table for g in grids]),
+        predicted_s=np.concatenate(times) if times else None,
+        filled=np.concatenate(fills) if fills else None,
+    )
+
+
 def _scaled(name: str, values: Floats) -> Floats:
     """Return the values of an axis from 0 to 1: degrees by their exponents."""
     scale = np.log2(values) if name in DEGREES else values

@@ -4,7 +4,10 @@ The sampler's own study is in memory, and learns what the ledger knows: what ear
 workers tried, and, as trials that are running, what others are trying.
 """
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from plan3d.planner.searchers.ledger import Ledger
 from plan3d.planner.searchers.outer import Outer
@@ -19,8 +22,19 @@ MOST_GIB: Final = 1e6
 """Stands for an unknown number of bytes over. [GiB]"""
 
 
+def log_time(ledger: Ledger, found: Trial) -> tuple[float]:
+    """Return the one thing to have little of [log s]."""
+    return (ledger.loss(found),)
+
+
 def sampled(
-    ledger: Ledger, outer: Outer, sampler: "optuna.samplers.BaseSampler", first: int
+    ledger: Ledger,
+    outer: Outer,
+    sampler: "optuna.samplers.BaseSampler",
+    *,
+    first: int = 0,
+    losses: Callable[[Ledger, Trial], Sequence[float]] = log_time,
+    constrained: bool = True,
 ) -> History:
     """Return the trials of a sampler.
 
@@ -34,8 +48,12 @@ def sampled(
         Proposes them.
     first
         Layouts that the closed form says are fastest, tried before anything is proposed. [1]
+    losses
+        What the sampler is told of a trial, all to be made small.
+    constrained
+        Whether the sampler heeds the memory as a constraint.
     """
-    mind = _Mind(ledger, outer, sampler)
+    mind = _Mind(ledger, outer, sampler, losses, constrained=constrained)
     ahead = ledger.grid.foreseen(first).tolist() if first else []
     repeats = 0
     while ledger.more():
@@ -62,13 +80,21 @@ class _Mind:
     """The sampler, and which rows it has heard of."""
 
     def __init__(
-        self, ledger: Ledger, outer: Outer, sampler: "optuna.samplers.BaseSampler"
+        self,
+        ledger: Ledger,
+        outer: Outer,
+        sampler: "optuna.samplers.BaseSampler",
+        losses: Callable[[Ledger, Trial], Sequence[float]],
+        *,
+        constrained: bool,
     ) -> None:
         import optuna  # noqa: PLC0415  (heavy)
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.ledger, self.outer = ledger, outer
-        self.study = optuna.create_study(sampler=sampler)
+        self.losses, self.constrained = losses, constrained
+        sample = losses(ledger, Trial(layout=ledger.grid.table.row(0)))
+        self.study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(sample))
         self.space = outer.space()
         self.heard: set[int] = set()
         self.running: dict[int, int] = {}
@@ -90,13 +116,15 @@ class _Mind:
 
     def proposes(self) -> bool:
         """Ask for a point and try it; return whether that was new."""
-        trial = self.study.ask(self.space)
+        with np.errstate(invalid="ignore"):  # the Gaussian process, where all losses are equal
+            trial = self.study.ask(self.space)
         row = self.outer.row(trial.params, self.ledger.tried)
         new = row not in self.ledger.taken
         found = self.ledger.evaluate(row)
         self.heard |= {row} & self.ledger.tried.keys()
-        trial.set_constraint("memory", over_gib(found))
-        self.study.tell(trial, self.ledger.loss(found))
+        for name, over in self._constraints(found).items():
+            trial.set_constraint(name, over)
+        self.study.tell(trial, self.losses(self.ledger, found))
         return new
 
     def _add(self, row: int, found: Trial | None) -> None:
@@ -106,14 +134,13 @@ class _Mind:
         self.study.add_trial(
             create_trial(
                 state=TrialState.RUNNING if found is None else TrialState.COMPLETE,
-                value=None if found is None else self.ledger.loss(found),
+                values=None if found is None else self.losses(self.ledger, found),
                 params=self.outer.params(row),
                 distributions=self.space,
-                constraints=None if found is None else {"memory": over_gib(found)},
+                constraints=None if found is None else self._constraints(found),
             )
         )
 
-
-def over_gib(found: Trial) -> float:
-    """Return by how much a layout is over the memory, 0 where it is not [GiB]."""
-    return min(found.over_bytes / 2**30, MOST_GIB)
+    def _constraints(self, found: Trial) -> dict[str, float]:
+        """Return what must not be above 0: the memory that is missing [GiB]."""
+        return {"memory": min(found.over_bytes / 2**30, MOST_GIB)} if self.constrained else {}

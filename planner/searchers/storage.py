@@ -50,7 +50,7 @@ def connected(
     """
     import optuna  # noqa: PLC0415  (heavy)
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     for tries in range(1, TRIES + 1):
         try:
             backend = _backend(storage)

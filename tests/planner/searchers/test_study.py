@@ -17,10 +17,11 @@ from plan3d.planner.searchers.protocols import Trial
 from plan3d.planner.searchers.random_search import random_search
 from plan3d.planner.searchers.storage import shown
 from plan3d.planner.searchers.study import opened
+from plan3d.planner.searchers.table import SEARCHERS
 from plan3d.planner.searchers.workers import alive, beating, owner
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import Layout
-from tests.planner.searchers.spaces import JOB, SEARCHERS, Watched, small
+from tests.planner.searchers.spaces import JOB, QUICK, Watched, small
 
 KINDS = ("study.db", "study.log")
 
@@ -68,7 +69,7 @@ def test_what_was_in_flight_is_tried_first(tmp_path: Path) -> None:
     assert [*before.asked, *after.asked] == [t.layout for t in whole.trials]
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("name", QUICK)
 def test_every_searcher_goes_on_with_what_others_tried(tmp_path: Path, name: str) -> None:
     storage, box = str(tmp_path / "study.log"), Watched()
     random_search(small(), box, budget=6, seed=0, study=opened(small(), storage))

@@ -7,8 +7,9 @@ from pathlib import Path
 from plan3d.planner.searchers.boxes import closed_form
 from plan3d.planner.searchers.protocols import Trial
 from plan3d.planner.searchers.study import opened
+from plan3d.planner.searchers.table import SEARCHERS
 from plan3d.simulator.layout import Layout
-from tests.planner.searchers.spaces import JOB, SEARCHERS, small
+from tests.planner.searchers.spaces import JOB, small
 
 
 def work(storage: str, log: Path, searcher: str, budget: int, seed: int, pause_s: float) -> None:
