@@ -9,13 +9,17 @@ from plan3d.cli import files, options, report
 from plan3d.cli.deliver import deliver
 from plan3d.cli.inputs import evaluator, forecast, player, question
 from plan3d.cli.partition_report import inner_answer, inner_object, inner_table
+from plan3d.cli.trials import EVENTS, Budget, Seed, Storage, Trials
 from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.planner.exhaustive import search
 from plan3d.planner.inner import search_inner
+from plan3d.planner.searchers.search import BUDGET, search_with
+from plan3d.planner.searchers.table import SEARCHERS as SAMPLING
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 
 SEARCHERS = ("exhaustive", "dp", "ilp")
+"""Those that look at every layout."""
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -37,7 +41,11 @@ def run(
         list[str] | None, typer.Option(metavar="AXIS<=N", help="Only up to this: pp<=16.")
     ] = None,
     searcher: Annotated[
-        str, typer.Option(help="exhaustive; dp or ilp: exact stages and recomputation as well.")
+        str,
+        typer.Option(
+            help="exhaustive; dp or ilp: exact stages and recomputation as well; "
+            "or one that samples: bayesian, residual, ... (docs/searchers.md)."
+        ),
     ] = SEARCHERS[0],
     objective: Annotated[
         str, typer.Option(help="time, cost, memory, tokens-per-dollar or pareto.")
@@ -45,6 +53,9 @@ def run(
     top: Annotated[
         int, typer.Option(parser=options.whole, metavar="N", help="How many plans to show.")
     ] = 5,
+    budget: Budget = None,
+    seed: Seed = None,
+    storage: Storage = None,
     prefer_safe: Annotated[
         bool, typer.Option(help="Of plans as fast as the best, the least likely to fail first.")
     ] = True,
@@ -57,6 +68,10 @@ def run(
 ) -> None:
     """Find the best layouts of a model on a number of GPUs."""
     files.check(csv, markdown)
+    if searcher not in (*SEARCHERS, *SAMPLING):
+        raise unknown("searcher", searcher, (*SEARCHERS, *SAMPLING))
+    trials = Trials(budget=budget, seed=seed, storage=storage, fidelity=fidelity)
+    trials.check(searcher, samples=searcher in SAMPLING)
     asked = question(
         model=model,
         gpus=gpus,
@@ -68,28 +83,41 @@ def run(
         framework=framework,
         tokens=tokens,
         price=price,
-        fidelity=fidelity,
+        fidelity="analytical" if fidelity == EVENTS else fidelity,
     )
-    if searcher not in SEARCHERS:
-        raise unknown("searcher", searcher, SEARCHERS)
-    exact = searcher != SEARCHERS[0]
+    exact = searcher in SEARCHERS[1:]
     if exact and (objective, fidelity) != ("time", "analytical"):
         raise InputError(
             f"--searcher {searcher} minimises the analytical step time; leave out --objective "
             f"{objective} and --fidelity {fidelity}, or use --searcher {SEARCHERS[0]}"
         )
     constraints = (*map(parse_fix, fix or ()), *map(parse_limit, limit or ()))
-    result = search(
-        asked.job,
-        framework=framework,
-        objective=objective,
-        top=top,
-        constraints=constraints,
-        evaluator=evaluator(asked),
-        player=player(asked),
-        forecast=forecast(asked),
-        prefer_safe=prefer_safe,
-    )
+    if searcher in SAMPLING:
+        result = search_with(
+            asked.job,
+            searcher,
+            framework=framework,
+            objective=objective,
+            constraints=constraints,
+            top=top,
+            budget=budget or BUDGET,
+            seed=seed or 0,
+            storage=storage,
+            events=fidelity == EVENTS,
+            prefer_safe=prefer_safe,
+        )
+    else:
+        result = search(
+            asked.job,
+            framework=framework,
+            objective=objective,
+            top=top,
+            constraints=constraints,
+            evaluator=evaluator(asked),
+            player=player(asked),
+            forecast=forecast(asked),
+            prefer_safe=prefer_safe,
+        )
     text, more = report.of_search(asked, result), {}
     if exact and result.plans:
         found = search_inner(
