@@ -134,8 +134,8 @@ class Ledger:
         if self.study is None:
             self.tried[row] = self._ask(row)
         else:
-            self.study.evaluate(row, lambda: self._ask(row), self.most)
-            self._look()
+            found = self.study.evaluate(row, lambda: self._ask(row), self.most)
+            self.tried |= {} if found is None else {row: found}
 
     def _ask(self, row: int) -> Trial:
         """Ask the black box; whatever it raises is a failed trial."""

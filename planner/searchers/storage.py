@@ -66,8 +66,9 @@ def connected(
                 time.sleep(0.1 * tries * (1 + random.random()))
                 continue
             raise InputError(
-                f"storage {shown(storage)} cannot be used: {why(error)}; give the name of a file, "
-                "or the URL of a database that runs, such as postgresql://user@host/name"
+                f"storage {shown(storage)} cannot be used: {why(error)}; give the name of a new "
+                "file, the URL of a database that runs (postgresql://user@host/name), or use the "
+                f"version of Optuna that wrote it, if that is not {optuna.__version__}"
             ) from error
     raise AssertionError  # the last try returns or raises
 
@@ -99,6 +100,11 @@ def _backend(storage: str) -> "BaseStorage":
     if not path.absolute().parent.is_dir():
         raise InputError(f"storage {storage!r} cannot be used: there is no folder {path.parent}")
     if path.suffix in JOURNALS:
+        if path.exists() and path.read_bytes()[-1:] not in (b"", b"\n"):
+            raise InputError(
+                f"storage {storage!r} cannot be used: its last line is torn, as by a full disk; "
+                "remove that line"
+            )
         return JournalStorage(JournalFileBackend(storage))
     url = f"sqlite:///{storage}"
     return RDBStorage(url, engine_kwargs=_settings(url))

@@ -235,6 +235,19 @@ def test_a_storage_of_another_version_is_left_alone(tmp_path: Path) -> None:
     assert len(opened(small(), str(path)).progress().tried) == 3
 
 
+def test_a_journal_of_another_version_or_with_a_torn_line_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "study.log"
+    random_search(small(), Watched(), budget=3, seed=0, study=opened(small(), str(path)))
+    whole = path.read_bytes()
+    for more, says in ((b'{"op_code":99,"worker_id":"x"}\n', "version of Optuna"), (b"{", "torn")):
+        path.write_bytes(whole + more)
+        with pytest.raises(InputError, match=says):
+            opened(small(), str(path))
+        assert path.read_bytes() == whole + more
+    path.write_bytes(whole)
+    assert len(opened(small(), str(path)).progress().tried) == 3
+
+
 def test_a_study_of_another_format_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
