@@ -7,12 +7,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 STYLES = {
-    "random": ("0.6", "-"),
-    "annealing": ("0.6", "--"),
-    "evolution": ("0.6", ":"),
-    "policy": ("0.6", "-."),
-    "bayesian": ("black", "--"),
-    "bayesian, warm": ("black", ":"),
+    "random": ("0.65", "-"),
+    "annealing": ("0.65", "--"),
+    "evolution": ("0.65", ":"),
+    "cmaes": ("0.65", (0, (6, 2, 1, 2, 1, 2))),
+    "policy": ("0.65", "-."),
+    "tpe": ("0.35", ":"),
+    "bayesian": ("0.35", "-"),
+    "gp": ("0.35", "--"),
+    "warm": ("black", ":"),
     "residual": ("black", "-"),
 }
 
@@ -26,8 +29,9 @@ def figure(found: Sequence[Mapping[str, list[list[float]]]], trials: int) -> Fig
         for name, (color, line) in STYLES.items():
             regrets = np.array([curve for sweep in found for curve in sweep[name]])
             middle = np.minimum(np.median(regrets, axis=0), 10.0)
-            left.plot(x, 100 * middle, line, color=color, label=name)
-            right.plot(x, 100 * np.mean(regrets <= 0.02, axis=0), line, color=color, label=name)
+            left.plot(x, 100 * middle, linestyle=line, color=color, label=name)
+            near = 100 * np.mean(regrets <= 0.02, axis=0)
+            right.plot(x, near, linestyle=line, color=color, label=name)
         left.set(xlabel="trials", ylabel="median regret [%]", ylim=(0, 50))
         right.set(xlabel="trials", ylabel="within 2 % of the best [% of searches]", ylim=(0, 100))
         right.legend(frameon=False, loc="lower right", fontsize=8)

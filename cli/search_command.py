@@ -1,7 +1,7 @@
 """plan3d search: the best layouts of a model on a number of GPUs."""
 
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,12 +12,16 @@ from plan3d.cli.inputs import evaluator, forecast, player
 from plan3d.cli.partition_report import inner_answer, inner_object, inner_table
 from plan3d.cli.progress import doing
 from plan3d.cli.question import Question, asking
+from plan3d.cli.trials import Budget, Events, Seed, Storage, Trials
 from plan3d.planner.constraints import parse_fix, parse_limit
 from plan3d.planner.exhaustive import PLAYED, search
 from plan3d.planner.inner import search_inner
+from plan3d.planner.searchers.search import BUDGET, search_with
+from plan3d.planner.searchers.table import SEARCHERS as SAMPLING
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 
 SEARCHERS = ("exhaustive", "dp", "ilp")
+"""Those that look at every layout."""
 SEARCH: Final = "The search"
 """A group of options."""
 
@@ -58,8 +62,9 @@ def run(
         str,
         typer.Option(
             metavar="NAME",
-            help="exhaustive; dp or ilp: exact stages and recomputation as well.",
-            autocompletion=completion.one_of(*SEARCHERS),
+            help="exhaustive; dp or ilp: exact stages and recomputation as well; "
+            "or one that samples: bayesian, residual, ... (docs/searchers.md).",
+            autocompletion=completion.one_of(*SEARCHERS, *SAMPLING),
             rich_help_panel=SEARCH,
         ),
     ] = SEARCHERS[0],
@@ -81,6 +86,10 @@ def run(
             rich_help_panel=SEARCH,
         ),
     ] = 5,
+    budget: Budget = None,
+    seed: Seed = None,
+    storage: Storage = None,
+    events: Events = False,
     prefer_safe: Annotated[
         bool,
         typer.Option(
@@ -100,28 +109,44 @@ def run(
     model.
     """
     check(csv, full)
-    if searcher not in SEARCHERS:
-        raise unknown("searcher", searcher, SEARCHERS)
-    exact = searcher != SEARCHERS[0]
+    if searcher not in (*SEARCHERS, *SAMPLING):
+        raise unknown("searcher", searcher, (*SEARCHERS, *SAMPLING))
+    samples, exact = searcher in SAMPLING, searcher in SEARCHERS[1:]
+    trials = Trials(budget=budget, seed=seed, storage=storage, events=events)
+    trials.check(searcher, samples=samples, fidelity=asked.fidelity)
     if exact and (objective, asked.fidelity) != ("time", "analytical"):
         raise InputError(
             f"--searcher {searcher} minimises the analytical step time; leave out --objective "
             f"{objective} and --fidelity {asked.fidelity}, or use --searcher {SEARCHERS[0]}"
         )
     constraints = (*map(parse_fix, fix or ()), *map(parse_limit, limit or ()))
-    with doing("looking at every layout") as told:
-        whole = search(
-            asked.job,
-            framework=asked.framework,
-            objective=objective,
-            top=top if full is None or objective == "pareto" else max(top, PLAYED),
-            constraints=constraints,
-            evaluator=evaluator(asked),
-            player=player(asked),
-            forecast=forecast(asked),
-            prefer_safe=prefer_safe,
-            progress=told,
-        )
+    asking_for: dict[str, Any] = {
+        "framework": asked.framework,
+        "objective": objective,
+        "constraints": constraints,
+        "top": top if full is None or objective == "pareto" else max(top, PLAYED),
+        "prefer_safe": prefer_safe,
+    }
+    with doing("trying layouts" if samples else "looking at every layout") as told:
+        if samples:
+            whole = search_with(
+                asked.job,
+                searcher,
+                budget=budget or BUDGET,
+                seed=seed or 0,
+                storage=storage,
+                events=events,
+                **asking_for,
+            )
+        else:
+            whole = search(
+                asked.job,
+                evaluator=evaluator(asked),
+                player=player(asked),
+                forecast=forecast(asked),
+                progress=told,
+                **asking_for,
+            )
     result = replace(whole, plans=whole.plans[:top])
     text, more = report.of_search(asked, result), {}
     if exact and result.plans:

@@ -27,3 +27,23 @@ def thinned(ranked: Ranked, top: int) -> Ranked:
         return ranked
     wanted = np.linspace(memory[0], memory[-1], top)
     return ranked.take(np.unique(np.abs(memory[:, None] - wanted).argmin(axis=0)))
+
+
+def undominated(*columns: Floats) -> Ints:
+    """Return the rows that no other beats in all columns, in their order; of equal ones the first.
+
+    Parameters
+    ----------
+    columns
+        What to have little of, each of shape (n,). Compares all pairs.
+
+    Examples
+    --------
+    >>> undominated(np.array([1.0, 2.0, 2.0]), np.array([5.0, 4.0, 6.0])).tolist()
+    [0, 1]
+    """
+    values = np.array(columns).T
+    no_worse = (values[:, None] <= values).all(axis=2)
+    equal = no_worse & no_worse.T
+    beats = (no_worse & ~equal) | (equal & np.tri(len(values), k=-1, dtype=np.bool_).T)
+    return np.flatnonzero(~beats.any(axis=0))

@@ -15,6 +15,7 @@ import numpy as np
 from plan3d.planner.searchers.grid import Grid
 from plan3d.planner.searchers.ledger import Ledger
 from plan3d.planner.searchers.protocols import BlackBox, History
+from plan3d.planner.searchers.study import Study
 
 HOT: Final = 0.3
 """First temperature: a step 35 % slower is taken in one of e cases. [log s]"""
@@ -22,17 +23,18 @@ COLD: Final = 0.01
 """Last temperature. [log s]"""
 
 
-def annealing(grid: Grid, box: BlackBox, /, *, budget: int, seed: int) -> History:
+def annealing(
+    grid: Grid, box: BlackBox, /, *, budget: int, seed: int, study: Study | None = None
+) -> History:
     """Return the trials of a walk over neighbours that cools down as the budget is spent.
 
     Where all neighbours were tried and none is better, it goes on from a layout drawn at random.
     """
-    ledger = Ledger(grid, box, name="annealing", budget=budget, seed=seed)
+    ledger = Ledger(grid, box, name="annealing", budget=budget, seed=seed, study=study)
     rng = np.random.default_rng(seed)
-    here = ledger.untried()
-    now = ledger.loss(ledger.evaluate(here))
-    while ledger.open:
-        near = grid.neighbours(here)
+    here, now = -1, 0.0
+    while ledger.more():
+        near = grid.neighbours(here) if here >= 0 else ()
         known = [row for row in near if row in ledger.tried]
         if len(known) == len(near) and all(ledger.loss(ledger.tried[r]) >= now for r in known):
             here = ledger.untried()

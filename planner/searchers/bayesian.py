@@ -1,4 +1,4 @@
-"""Bayesian optimisation with Optuna's TPE: asks for a point, tells its log time.
+"""Bayesian optimisation: Optuna's TPE, or its Gaussian process.
 
 T. Akiba et al., "Optuna", KDD 2019; J. Bergstra et al., "Algorithms for hyper-parameter
 optimization", NeurIPS 2011 (the tree-structured Parzen estimator). Layouts that run out of memory
@@ -6,84 +6,62 @@ are told as a broken constraint, by the bytes over.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from plan3d.planner.searchers.grid import Grid
-from plan3d.planner.searchers.ledger import Ledger
-from plan3d.planner.searchers.protocols import BlackBox, History, Trial
-from plan3d.planner.searchers.study import opened, remember, restored
-from plan3d.simulator.layout import Layout
-from plan3d.simulator.numeric import Floats
+from plan3d.planner.searchers.ledger import Ledger, check_whole
+from plan3d.planner.searchers.outer import Outer
+from plan3d.planner.searchers.protocols import BlackBox, History
+from plan3d.planner.searchers.sampled import sampled
+from plan3d.planner.searchers.study import Study
+from plan3d.simulator.errors import InputError
 
 if TYPE_CHECKING:
     import optuna
 
-STALE: Final = 10
-"""Proposals in a row that are known already, after which an untried layout is drawn. [1]"""
-MOST_GIB: Final = 1e6
-"""Stands for an unknown number of bytes over. [GiB]"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bayesian:
-    """A searcher; the study may live in a file or a database, and go on after a stop."""
+    """A searcher that learns which layouts are fast, and tries what promises most."""
 
-    warm: tuple[Layout, ...] = ()
-    """Layouts to try first, such as the best of the closed form."""
-    storage: str | None = None
-    """None: in memory. With ``://``: the URL of a database, as ``sqlite:///study.db``. Otherwise
-    the path of a journal file."""
-    study: str = "plan3d"
-    """Name of the study in its storage."""
+    name: str = "bayesian"
+    model: Literal["tpe", "gp"] = "tpe"
+    """What is learnt: densities of good and bad points, or a Gaussian process, which asks for
+    seconds a trial and `torch`."""
+    bilevel: bool = True
+    """Only the outer axes are learnt; the inner choices are the closed form's best
+    (`plan3d.planner.searchers.outer`). The grid must have its predictions."""
+    first: int = 0
+    """Layouts that the closed form says are fastest, tried before anything is learnt. [1]"""
 
-    def __call__(self, grid: Grid, box: BlackBox, /, *, budget: int, seed: int) -> History:
-        """Return all trials of the study, those of earlier calls first; they count."""
-        name = "bayesian, warm" if self.warm else "bayesian"
-        ledger = Ledger(grid, box, name=name, budget=budget, seed=seed)
-        first = grid.rows_of(self.warm)
-        study = opened(grid, self.storage, self.study, ledger.seed)
-        levels = [np.unique(column) for column in grid.points.T]
-        if not study.get_trials(deepcopy=False):
-            for row in first:
-                study.enqueue_trial(_codes(grid, row))
-        repeats = 0
-        restored(study, ledger)
-        while ledger.open:
-            if repeats >= STALE:
-                study.enqueue_trial(_codes(grid, ledger.untried()))
-            trial = study.ask()
-            row = _suggested(grid, levels, trial)
-            repeats = repeats + 1 if row in ledger.tried else 0
-            found = ledger.evaluate(row)
-            if not repeats:
-                remember(trial, row, found)
-            _tell(study, trial, ledger, found)
-        return ledger.history()
+    def __call__(
+        self, grid: Grid, box: BlackBox, /, *, budget: int, seed: int, study: Study | None = None
+    ) -> History:
+        """Return the trials."""
+        check_whole("first", self.first, 0, 1000)
+        if self.model == "gp" and not find_spec("torch"):
+            raise InputError(
+                "the Gaussian process needs torch; install it (pip install torch), or use TPE: "
+                "searcher bayesian"
+            )
+        ledger = Ledger(grid, box, name=self.name, budget=budget, seed=seed, study=study)
+        outer = Outer(grid, bilevel=self.bilevel, relaxed=False)
+        # Where a study goes on, the sampler must not draw again what it drew at first.
+        again = int(np.random.default_rng([ledger.seed, len(ledger.taken)]).integers(2**31))
+        return sampled(ledger, outer, _sampler(self.model, again), first=self.first)
 
 
 bayesian: Final = Bayesian()
-"""Without a warm start, in memory."""
+"""The default: TPE on the outer axes."""
 
 
-def _codes(grid: Grid, row: int) -> dict[str, int]:
-    """Return the parameters of a row."""
-    return {name: int(c) for name, c in zip(grid.axes, grid.codes[row], strict=True)}
+def _sampler(model: str, seed: int) -> "optuna.samplers.BaseSampler":
+    """Return Optuna's sampler."""
+    import optuna  # noqa: PLC0415  (heavy)
 
-
-def _suggested(grid: Grid, levels: list[Floats], trial: "optuna.Trial") -> int:
-    """Return the row that the sampler proposes: the number of each axis's value, decoded."""
-    codes = [
-        trial.suggest_int(name, 0, size - 1)
-        for name, size in zip(grid.axes, grid.sizes, strict=True)
-    ]
-    return grid.decode([float(values[c]) for values, c in zip(levels, codes, strict=True)])
-
-
-def _tell(study: "optuna.Study", trial: "optuna.Trial", ledger: Ledger, found: Trial) -> None:
-    """Tell the log of the step time, and by how many GiB it is over the memory."""
-    over = min(found.over_bytes / 2**30, MOST_GIB)
-    if hasattr(trial, "set_constraint"):
-        trial.set_constraint("memory", over)
-    study.tell(trial, ledger.loss(found))
+    if model == "gp":
+        return optuna.samplers.GPSampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed)

@@ -32,6 +32,15 @@ def event_simulation(job: Job) -> BlackBox:
     return box
 
 
+def by_gpus(boxes: Mapping[int, BlackBox]) -> BlackBox:
+    """Return the box that asks, of several by their number of GPUs, the one of a layout's."""
+
+    def box(layout: Layout, /) -> Trial:
+        return boxes[layout.gpus](layout)
+
+    return box
+
+
 def recorded(trials: Iterable[Trial]) -> BlackBox:
     """Return measurements that were made before; of a layout measured twice, the fastest.
 
@@ -62,7 +71,9 @@ def fastest(trials: Iterable[Trial]) -> dict[Layout, Trial]:
 
 def _trial(layout: Layout, table: EstimateTable) -> Trial:
     """Return the only row of a table as a trial."""
-    over = float(table.memory_bytes[0]) - table.capacity_bytes
+    memory_bytes = float(table.memory_bytes[0])
+    over = memory_bytes - table.capacity_bytes
     if over > 0:
-        return Trial(layout=layout, over_bytes=over)
-    return Trial(layout=layout, time_s=float(table.step_time_s[0]))
+        return Trial(layout=layout, over_bytes=over, memory_bytes=memory_bytes)
+    time_s = float(table.step_time_s[0])
+    return Trial(layout=layout, time_s=time_s, memory_bytes=memory_bytes)

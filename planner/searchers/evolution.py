@@ -10,6 +10,7 @@ import numpy as np
 from plan3d.planner.searchers.grid import Grid
 from plan3d.planner.searchers.ledger import Ledger
 from plan3d.planner.searchers.protocols import BlackBox, History
+from plan3d.planner.searchers.study import Study
 from plan3d.simulator.numeric import Floats
 
 POPULATION: Final = (6, 20)
@@ -20,22 +21,24 @@ class _SpentError(Exception):
     """The budget is spent."""
 
 
-def evolution(grid: Grid, box: BlackBox, /, *, budget: int, seed: int) -> History:
+def evolution(
+    grid: Grid, box: BlackBox, /, *, budget: int, seed: int, study: Study | None = None
+) -> History:
     """Return the trials of differential evolution, started again whenever it has converged."""
     from scipy.optimize import Bounds, differential_evolution  # noqa: PLC0415  (heavy)
 
-    ledger = Ledger(grid, box, name="evolution", budget=budget, seed=seed)
+    ledger = Ledger(grid, box, name="evolution", budget=budget, seed=seed, study=study)
     rng = np.random.default_rng(seed)
     size = int(np.clip(ledger.budget // 5, *POPULATION))
 
     def loss(point: Floats) -> float:
         row = grid.decode(point)
-        if row not in ledger.tried and not ledger.open:
+        if row not in ledger.tried and not ledger.more():
             raise _SpentError
         return ledger.loss(ledger.evaluate(row))
 
     try:
-        while ledger.open and grid.axes:
+        while ledger.more() and grid.axes:
             differential_evolution(
                 loss,
                 Bounds(np.zeros(len(grid.axes)), np.ones(len(grid.axes))),
@@ -46,6 +49,6 @@ def evolution(grid: Grid, box: BlackBox, /, *, budget: int, seed: int) -> Histor
             )
     except _SpentError:
         pass
-    while ledger.open:
+    while ledger.more():
         ledger.evaluate(ledger.untried())
     return ledger.history()

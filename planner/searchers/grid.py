@@ -6,7 +6,7 @@ nearest to the one wanted of those that are legal after the axes before it, so t
 stands for a legal layout, and every layout for a point of its own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,10 +53,20 @@ class Grid:
         """How many values each axis has [1]."""
         return tuple(int(n) for n in self.codes.max(axis=0, initial=0) + 1)
 
-    def decode(self, point: Sequence[float] | Floats) -> int:
-        """Return the row of the legal layout nearest to a point, the first axis first.
+    @property
+    def outer(self) -> int:
+        """How many axes are decided first (`FIRST`): they come before the others [1]."""
+        return sum(name in FIRST for name in self.axes)
 
-        Of two values that are equally near, the lower is taken.
+    def decode(self, point: Sequence[float] | Floats) -> int:
+        """Return the row of the legal layout nearest to a point, the first axis first."""
+        return self.nearest(point)[0]
+
+    def nearest(self, point: Sequence[float] | Floats) -> tuple[int, int]:
+        """Return the rows, first and past the last, that agree with a point of the first axes.
+
+        Each axis takes the value nearest to the one wanted of those that are legal after the axes
+        before it; of two that are equally near, the lower.
         """
         low, high = 0, len(self)
         for axis, wanted in enumerate(point):
@@ -65,7 +75,7 @@ class Grid:
             near = [float(column[i]) for i in (at - 1, at) if 0 <= i < len(column)]
             value = min(near, key=lambda v: abs(v - wanted))
             low, high = self.narrowed(low, high, axis, value)
-        return low
+        return low, high
 
     def narrowed(self, low: int, high: int, axis: int, value: float) -> tuple[int, int]:
         """Return the rows, of those that agree in the axes before, that have a value."""
@@ -101,13 +111,6 @@ class Grid:
         for name in FIELDS:
             same &= getattr(self.table, name) == float(getattr(layout, name))
         return int(np.argmax(same)) if same.any() else None
-
-    def rows_of(self, layouts: Iterable[Layout]) -> tuple[int, ...]:
-        """Return the rows of layouts, each once; those that are not in the grid are refused."""
-        found = {layout: self.find(layout) for layout in layouts}
-        if missing := [str(layout) for layout, row in found.items() if row is None]:
-            raise InputError(f"not a layout of this space: {missing[0]}")
-        return tuple(row for row in found.values() if row is not None)
 
     def foreseen(self, most: int) -> Ints:
         """Return the rows that the closed form says are fastest, those that fit first."""
@@ -179,6 +182,25 @@ def grid_from(
         codes=np.array(codes, dtype=np.int64).reshape(len(axes), len(rows)).T,
         predicted_s=None if predicted_s is None else predicted_s[rows],
         filled=None if filled is None else filled[rows],
+    )
+
+
+def joined(grids: Sequence[Grid]) -> Grid:
+    """Return the layouts of several grids as one, such as those of several numbers of GPUs.
+
+    Raises
+    ------
+    InputError
+        If some have predictions and others not.
+    """
+    times = [g.predicted_s for g in grids if g.predicted_s is not None]
+    fills = [g.filled for g in grids if g.filled is not None]
+    if {len(times), len(fills)} - {0, len(grids)}:
+        raise InputError("some of these grids have predictions, and others have none")
+    return grid_from(
+        LayoutTable.concatenate([g.table for g in grids]),
+        predicted_s=np.concatenate(times) if times else None,
+        filled=np.concatenate(fills) if fills else None,
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from plan3d.planner.searchers.grid import Grid
 from plan3d.planner.searchers.ledger import Ledger
 from plan3d.planner.searchers.protocols import BlackBox, History
+from plan3d.planner.searchers.study import Study
 from plan3d.simulator.numeric import Floats
 
 RATE: Final = 0.4
@@ -27,14 +28,16 @@ CLIP: Final = 3.0
 """Largest advantage either way. [1]"""
 
 
-def policy(grid: Grid, box: BlackBox, /, *, budget: int, seed: int) -> History:
+def policy(
+    grid: Grid, box: BlackBox, /, *, budget: int, seed: int, study: Study | None = None
+) -> History:
     """Return the trials of a policy that learns which decisions make short steps."""
-    ledger = Ledger(grid, box, name="policy", budget=budget, seed=seed)
+    ledger = Ledger(grid, box, name="policy", budget=budget, seed=seed, study=study)
     rng = np.random.default_rng(seed)
     preferences = [np.zeros(size) for size in grid.sizes]
     mean, spread = 0.0, 0.0
     first = True
-    while ledger.open:
+    while ledger.more():
         row, slopes = _draw(grid, preferences, rng)
         reward = -ledger.loss(ledger.evaluate(row))
         if first:

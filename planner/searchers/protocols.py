@@ -8,6 +8,7 @@ from plan3d.simulator.layout import Layout
 
 if TYPE_CHECKING:
     from plan3d.planner.searchers.grid import Grid
+    from plan3d.planner.searchers.study import Study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,8 @@ class Trial:
     """Step time; not a number where it ran out of memory or failed. [s]"""
     over_bytes: float = 0.0
     """Above 0: it ran out of memory, by so much (infinity: by how much is not known). [bytes]"""
+    memory_bytes: float = nan
+    """Peak of the fullest GPU, where that is known. [bytes]"""
     message: str = ""
     """Why it failed."""
 
@@ -50,7 +53,7 @@ class BlackBox(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All that a searcher tried, in order: each layout once."""
+    """All that was tried, in order: each layout once, those of the study's other workers, too."""
 
     searcher: str
     seed: int
@@ -86,6 +89,29 @@ class History:
 class Searcher(Protocol):
     """Finds a fast layout of a grid with few trials."""
 
-    def __call__(self, grid: "Grid", box: BlackBox, /, *, budget: int, seed: int) -> History:
-        """Return what was tried: at most `budget` trials, the same for the same seed."""
+    def __call__(
+        self, grid: "Grid", box: BlackBox, /, *, budget: int, seed: int,
+        study: "Study | None" = None,
+    ) -> History:  # fmt: skip
+        """Return what was tried: at most `budget` trials, the same for the same seed.
+
+        Parameters
+        ----------
+        grid
+            The layouts.
+        box
+            Tries one.
+        budget
+            The most trials; those that a study has already count.
+        seed
+            Of what is drawn at random.
+        study
+            Remembers the trials beyond this call, and shares them with other workers; without it
+            they are in memory.
+
+        Raises
+        ------
+        InputError
+            If budget or seed is out of range, or the study's storage cannot be used.
+        """
         ...

@@ -17,10 +17,10 @@ from typing import Final
 
 import numpy as np
 
-from plan3d.planner.searchers.boxes import fastest
 from plan3d.planner.searchers.grid import Grid
 from plan3d.planner.searchers.ledger import Ledger, check_whole
 from plan3d.planner.searchers.protocols import BlackBox, History, Trial
+from plan3d.planner.searchers.study import Study
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import Layout
 from plan3d.simulator.numeric import Floats, Ints
@@ -52,9 +52,11 @@ class Residual:
     known: tuple[Trial, ...] = ()
     """What earlier calls found; they count."""
 
-    def __call__(self, grid: Grid, box: BlackBox, /, *, budget: int, seed: int) -> History:
+    def __call__(
+        self, grid: Grid, box: BlackBox, /, *, budget: int, seed: int, study: Study | None = None
+    ) -> History:
         """Return the trials. Nothing is drawn at random but ties: seeds hardly differ."""
-        ledger = Ledger(grid, box, name="residual", budget=budget, seed=seed)
+        ledger = Ledger(grid, box, name="residual", budget=budget, seed=seed, study=study)
         check_whole("first", self.first, 1, 1000)
         if grid.predicted_s is None:
             raise InputError("residual starts from predictions, and this grid has none")
@@ -62,12 +64,15 @@ class Residual:
         log_s = np.log(np.where(known, grid.predicted_s, np.max(grid.predicted_s, where=known,
                                                                 initial=1.0)))  # fmt: skip
         rng = np.random.default_rng(seed)
-        rows = grid.rows_of([trial.layout for trial in self.known])
-        ledger.tried.update(zip(rows, fastest(self.known).values(), strict=True))
-        for row in grid.rows_of(self.warm) or grid.foreseen(self.first).tolist():
-            if ledger.open:
+        for trial in self.known:
+            if (at := grid.find(trial.layout)) is not None:
+                ledger.tried[at] = trial
+        found = (grid.find(layout) for layout in self.warm)
+        first = [at for at in found if at is not None] or grid.foreseen(self.first).tolist()
+        for row in first:
+            if ledger.more():
                 ledger.evaluate(row)
-        while ledger.open:
+        while ledger.more():
             ledger.evaluate(_next(ledger, log_s, rng))
         return ledger.history()
 
@@ -84,10 +89,10 @@ def _next(ledger: Ledger, log_s: Floats, rng: np.random.Generator) -> int:
     fits = chance_to_fit(ledger)
     best = float(measured.min()) if len(rows) else float(log_s.min())
     gain = expected_improvement(log_s + mean, spread, best) * fits
-    gain[list(ledger.tried)] = -1.0
+    gain[ledger.taken] = -1.0
     if gain.max() < 1e-12:  # nothing is expected to improve: the fastest that is left
         order = np.where(fits > 0.5, 0.0, 1e3) + log_s + mean
-        order[list(ledger.tried)] = np.inf
+        order[ledger.taken] = np.inf
         return int(np.argmin(order))
     ties = np.flatnonzero(gain >= gain.max() * (1 - 1e-12))
     return int(rng.choice(ties))

@@ -5,26 +5,15 @@ from functools import cache
 
 from plan3d.planner.constraints import parse_fix
 from plan3d.planner.result import Job
-from plan3d.planner.searchers.annealing import annealing
-from plan3d.planner.searchers.bayesian import bayesian
 from plan3d.planner.searchers.boxes import closed_form
-from plan3d.planner.searchers.evolution import evolution
 from plan3d.planner.searchers.grid import Grid, grid_of
-from plan3d.planner.searchers.policy import policy
-from plan3d.planner.searchers.protocols import BlackBox, Searcher, Trial
-from plan3d.planner.searchers.random_search import random_search
-from plan3d.planner.searchers.residual import residual
+from plan3d.planner.searchers.protocols import BlackBox, Trial
+from plan3d.planner.searchers.table import SEARCHERS
 from plan3d.simulator.layout import Layout
 from tests.planner.jobs import job
 
-SEARCHERS: dict[str, Searcher] = {
-    "random": random_search,
-    "annealing": annealing,
-    "evolution": evolution,
-    "policy": policy,
-    "bayesian": bayesian,
-    "residual": residual,
-}
+QUICK: list[str] = [name for name in SEARCHERS if name != "gp"]
+"""Searchers that take milliseconds a trial, and need no torch."""
 JOB: Job = job(8)
 
 

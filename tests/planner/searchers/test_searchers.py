@@ -5,17 +5,21 @@ from math import inf, nan
 import numpy as np
 import pytest
 
+from plan3d.planner.constraints import parse_fix
+from plan3d.planner.searchers import bayesian
 from plan3d.planner.searchers.bayesian import Bayesian
 from plan3d.planner.searchers.boxes import closed_form, event_simulation, recorded
-from plan3d.planner.searchers.grid import grid_from
+from plan3d.planner.searchers.grid import grid_from, grid_of
+from plan3d.planner.searchers.outer import Outer
 from plan3d.planner.searchers.protocols import History, Searcher, Trial
 from plan3d.planner.searchers.residual import Residual, residual
+from plan3d.planner.searchers.table import SEARCHERS
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import Layout, LayoutTable
 from plan3d.simulator.legality import reasons
-from tests.planner.searchers.spaces import JOB, SEARCHERS, Watched, small
+from tests.planner.searchers.spaces import JOB, QUICK, Watched, small
 
-every = pytest.mark.parametrize("name", SEARCHERS)
+every = pytest.mark.parametrize("name", QUICK)
 
 
 def exhaustive_s() -> float:
@@ -118,12 +122,9 @@ def test_bad_budgets_and_seeds(name: str, budget: int, seed: int, says: str) -> 
 
 
 def test_a_warm_start_comes_first() -> None:
-    rows = small().foreseen(4).tolist()
-    warm = tuple(small().table.row(i) for i in rows)
-    found = Bayesian(warm=warm)(small(), closed_form(JOB), budget=12, seed=0)
-    assert tuple(t.layout for t in found.trials[:4]) == warm
-    with pytest.raises(InputError, match="not a layout of this space"):
-        Bayesian(warm=(Layout(dp=9999),))(small(), Watched(), budget=12, seed=0)
+    warm = [small().table.row(i) for i in small().foreseen(4).tolist()]
+    found = Bayesian(first=4)(small(), closed_form(JOB), budget=12, seed=0)
+    assert [t.layout for t in found.trials[:4]] == warm
 
 
 def informed() -> list[Searcher]:
@@ -145,9 +146,54 @@ def test_residual_learns_a_trend_that_the_closed_form_lacks(searcher: Searcher) 
     assert found.best.time_s <= 1.02 * min(truth)
 
 
-def test_residual_needs_predictions() -> None:
-    with pytest.raises(InputError, match="this grid has none"):
-        residual(grid_from(small().table), Watched(), budget=3, seed=0)
+@pytest.mark.parametrize("name", ["residual", "bayesian", "warm"])
+def test_what_knows_the_closed_form_needs_predictions(name: str) -> None:
+    with pytest.raises(InputError, match="this grid has n"):
+        SEARCHERS[name](grid_from(small().table), Watched(), budget=3, seed=0)
+
+
+def test_inner_choices_are_the_best_of_the_closed_form() -> None:
+    """Of layouts with the same outer axes, none that fits is predicted to be faster."""
+    grid = grid_of(JOB, constraints=(parse_fix("schedule=1f1b"),))
+    assert grid.predicted_s is not None
+    assert grid.filled is not None
+    outer = Outer(grid, bilevel=True, relaxed=False)
+    rng = np.random.default_rng(0)
+    for row in rng.integers(len(grid), size=40).tolist():
+        best = outer.row(outer.params(row), {})
+        axes = grid.codes[:, : len(outer.axes)]
+        alike = np.flatnonzero((axes == axes[row]).all(axis=1) & (grid.filled <= 1))
+        assert best in alike
+        assert grid.predicted_s[best] == grid.predicted_s[alike].min()
+    assert len(alike) > 1
+
+
+def test_an_inner_choice_that_ran_out_of_memory_gives_way_to_a_smaller_one() -> None:
+    two = LayoutTable.of([Layout(dp=8, zero=zero) for zero in (0, 1, 2, 3)])
+    filled = np.array([0.9, 0.8, 0.95, 0.7])
+    grid = grid_from(two, predicted_s=np.array([1.0, 2.0, 3.0, 4.0]), filled=filled)
+    outer = Outer(grid, bilevel=True, relaxed=False)
+    tried: dict[int, Trial] = {}
+    for zero in (0, 1, 3):
+        row = outer.row({}, tried)
+        assert grid.table.row(row).zero == zero
+        tried[row] = Trial(layout=grid.table.row(row), over_bytes=1.0)
+
+
+def test_the_gaussian_process_proposes() -> None:
+    """Its first ten trials are random; the rest are found by it."""
+    pytest.importorskip("torch")
+    found = SEARCHERS["gp"](small(), closed_form(JOB), budget=16, seed=0)
+    assert found.best is not None
+    assert found.best.time_s <= 1.3 * exhaustive_s()
+    dead = SEARCHERS["gp"](small(), lambda x: Trial(layout=x, over_bytes=1e9), budget=13, seed=0)
+    assert dead.best is None
+
+
+def test_the_gaussian_process_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bayesian, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match="needs torch; install it"):
+        SEARCHERS["gp"](small(), Watched(), budget=3, seed=0)
 
 
 def test_the_event_simulation_is_a_black_box() -> None:
