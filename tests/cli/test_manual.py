@@ -77,8 +77,8 @@ def test_options_stand_in_their_groups(capsys: Capture) -> None:
     page = capsys.readouterr().out
     headings = [line for line in page.splitlines() if line.endswith(":") and line[0] != " "]
     assert headings == [
-        "The question:", "The layouts:", "The whole run:", "The search:", "Output:",
-        f"{manual.GENERAL}:", "Examples:", "Exit codes:",
+        "The question:", "The layouts:", "The whole run:", "The search:", "Searchers that sample:",
+        "Output:", f"{manual.GENERAL}:", "Examples:", "Exit codes:",
     ]  # fmt: skip
     output = page.partition("Output:")[2].partition(manual.GENERAL)[0]
     assert [word for word in output.split() if word.startswith("--")] == [
