@@ -166,7 +166,8 @@ SEARCH: Final = {
     "certificate": Field(
         of(Certificate),
         "`searcher`, `objective`, `legal` (legal layouts, each counted once), `fit` (those that "
-        "fit), `evaluated`, `proven` (the best of all that fit was found, by the closed form), "
+        "fit), `evaluated`, `proven` (the best of all that fit was found, by the closed form; "
+        "never by a `--searcher` that samples), "
         "`gap` (how far the first plan is from it: a simpler near-tie, or one that is faster when "
         "played), `played` (pipelines played out)",
     ),

@@ -32,11 +32,25 @@ def test_a_command_works(command: str, tmp_path: Path, monkeypatch: pytest.Monke
     own = re.search(r"```toml\n(.*?)```", README.replace("\n  ", "\n"), re.DOTALL)
     assert own
     (tmp_path / "my.toml").write_text(own[1], encoding="utf-8")
+    others(tmp_path, command)
     wanted = 0
     if command.startswith(("calibrate", "check")):
         torch = pytest.importorskip("torch")
         wanted = 0 if torch.cuda.is_available() or "--device cpu" in command else 2
     assert run(shlex.split(command.replace("my.toml", str(tmp_path / "my.toml")))) == wanted
+
+
+def others(folder: Path, command: str) -> None:
+    """Write the files that a command of the page has from one before it, or from the user."""
+    (folder / "launch.sh").write_text("#!/bin/sh\necho '{\"step_time_s\": 1.25}'\n")
+    (folder / "launch.sh").chmod(0o755)
+    made = {
+        "plan.json": "estimate --model gpt13b --gpus 8 --layout tp=8 --report plan.json",
+        "run.sh": "export --model gpt13b --gpus 8 --layout tp=8 --to megatron --out run.sh",
+    }
+    for name, first in made.items():
+        if name in command and f"--out {name}" not in command:
+            assert run(shlex.split(first)) == 0
 
 
 @pytest.mark.parametrize(("command", "shown"), SHOWN, ids=[command for command, _ in SHOWN])

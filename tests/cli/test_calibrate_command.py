@@ -63,7 +63,7 @@ def test_runs_become_a_site_profile(tmp_path: Path, capsys: pytest.CaptureFixtur
     """Runs of a made-up site that measured 1.25 times what the profile predicts, but for noise."""
     from tests.planner.validation.test_site import as_if, cases  # noqa: PLC0415
 
-    made = as_if(cases("mlm21")[:9], kernels=1.25)
+    made = as_if(cases("vtrain-multi")[:9], kernels=1.25)
     head = [
         *("id", "suite", "year", "framework", "model", "layers", "hidden", "heads", "vocab", "seq"),
         *("gpu", "gpus", "gpus_per_node", "inter_node", "precision", "tp", "pp", "vpp", "dp"),
@@ -85,7 +85,7 @@ def test_runs_become_a_site_profile(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "9 runs on" in said
     assert "kernels" in said
     assert load_path(tmp_path / "site.toml").gpu.gemm.efficiency == pytest.approx(
-        cases("mlm21")[0].cluster.gpu.gemm.efficiency / 1.25, rel=0.03
+        cases("vtrain-multi")[0].cluster.gpu.gemm.efficiency / 1.25, rel=0.03
     )
     assert run(["calibrate", "--runs", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
