@@ -20,11 +20,11 @@ from plan3d.cli.validate_command import Shipped
 from plan3d.planner.constraints import parse_fix
 from plan3d.planner.searchers.boxes import closed_form, fastest, recorded
 from plan3d.planner.searchers.grid import Grid, grid_from, grid_of
-from plan3d.planner.searchers.protocols import History, Trial
+from plan3d.planner.searchers.protocols import BlackBox, History, StopSearchError, Trial
 from plan3d.planner.searchers.pruning import pruned
 from plan3d.planner.searchers.table import SEARCHERS
 from plan3d.planner.validation import Prediction, published_runs, validate
-from plan3d.simulator.layout import LayoutTable
+from plan3d.simulator.layout import Layout, LayoutTable
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -39,6 +39,12 @@ REFERENCE = {
     "gpt175b, 64 GPUs": ("gpt175b", 64, ("zero=1", "recompute=full")),
     "llama-3-70b, 64 GPUs": ("llama-3-70b", 64, ("zero=1", "recompute=selective")),
 }
+SMALL = {
+    "llama-3-70b, 64 GPUs, cp=1": ("llama-3-70b", 64, ("zero=1", "recompute=selective", "cp=1")),
+    "llama-3-8b, 16 GPUs, cp=1": ("llama-3-8b", 16, ("zero=1", "recompute=selective", "cp=1")),
+    "gpt175b, 64 GPUs, cp=1, tp=8": ("gpt175b", 64, ("zero=1", "recompute=full", "cp=1", "tp=8")),
+}
+"""Where every searcher goes on until it has the optimum."""
 COMPARED = tuple(name for name in SEARCHERS if name != "nsga2")
 """Those that have one objective."""
 EVALUATIONS = {
@@ -129,6 +135,36 @@ def solved(task: tuple[str, str]) -> str:
     return f"{hits(found, best * (1 + 1e-9))} ({hits(found, 1.02 * best)})"
 
 
+def until_found(task: tuple[str, str]) -> str:
+    """Return after how many evaluations a searcher had the optimum: median of the seeds, worst."""
+    problem, name = task
+    grid, trials = reference(SMALL[problem])
+    best = min(t.time_s for t in trials if t.ok)
+    found = []
+    for seed in SEEDS:
+        history = SEARCHERS[name](grid, until(trials, best), budget=len(grid), seed=seed)
+        found.append(history.trials_to(best))
+    counts = sorted(n for n in found if n is not None)
+    worst = f"{counts[-1]}" if len(counts) == len(SEEDS) else f"{len(counts)}/{len(SEEDS)} found"
+    return f"{counts[(len(counts) - 1) // 2]} ({worst})"
+
+
+def until(trials: Iterable[Trial], best_s: float) -> BlackBox:
+    """Return recorded trials as a box that ends the search after the optimum."""
+    known = recorded(trials)
+    done = False
+
+    def box(layout: Layout, /) -> Trial:
+        nonlocal done
+        if done:
+            raise StopSearchError("the optimum is found")
+        found = known(layout)
+        done = found.ok and found.time_s <= best_s
+        return found
+
+    return box
+
+
 def hits(found: Sequence[History], time_s: float) -> str:
     """Return how many reached a time, and after how many evaluations half of all had."""
     first = sorted(inf if (n := h.trials_to(time_s)) is None else n for h in found)
@@ -171,17 +207,22 @@ def main() -> None:
     """Write the page and its figure."""
     all_sweeps = list(sweeps())
     tasks = [(problem, name) for name in EVALUATIONS for problem in REFERENCE]
+    easy = [(problem, name) for name in EVALUATIONS for problem in SMALL]
     with ProcessPoolExecutor(2) as pool:
         answers = pool.map(solved, tasks)
+        ends = pool.map(until_found, easy)
         found = list(pool.map(curves, all_sweeps))
-        cells = dict(zip(tasks, answers, strict=True))
+        cells = dict(zip([*tasks, *easy], [*answers, *ends], strict=True))
     sizes = {problem: len(reference(question)[0]) for problem, question in REFERENCE.items()}
     rows = [
         [name, f"{most:,}", *(cells[problem, name] for problem in REFERENCE)]
         for name, most in EVALUATIONS.items()
     ]
     head = ["searcher", "evaluations", *(f"{problem}: {n:,}" for problem, n in sizes.items())]
+    small = [[name, *(cells[problem, name] for problem in SMALL)] for name in EVALUATIONS]
+    counts = {problem: len(reference(question)[0]) for problem, question in SMALL.items()}
     parts = {
+        "small": table(["searcher", *(f"{k}: {n:,}" for k, n in counts.items())], small),
         "trials": trials_table(all_sweeps, found),
         "reference": table(head, rows),
         "sweeps": str(len(all_sweeps)),
@@ -196,7 +237,7 @@ def main() -> None:
         text = text.replace(f"{{{{{name}}}}}", value)
     (DOCS / "searchers.md").write_text(text, encoding="utf-8")
     figure(found, TRIALS).savefig(DOCS / "searchers.png")
-    print(parts["trials"], parts["reference"], sep="\n\n")
+    print(parts["trials"], parts["small"], parts["reference"], sep="\n\n")
 
 
 if __name__ == "__main__":
