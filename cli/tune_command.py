@@ -9,7 +9,7 @@ import typer
 from plan3d.cli import files, options, values
 from plan3d.cli.asking import STEP, asks
 from plan3d.cli.question import Question
-from plan3d.planner.constraints import parse_fix, parse_limit
+from plan3d.planner.constraints import parse_all
 from plan3d.planner.exports import flags
 from plan3d.planner.tuning import PATTERNS, Reader, Template, pattern_of
 
@@ -137,7 +137,7 @@ def run(
 
     tuning = Tuning(
         question=asked,
-        constraints=(*map(parse_fix, fix or ()), *map(parse_limit, limit or ())),
+        constraints=parse_all(fix, limit),
         template=Template.read(launch, job, partial(flags, asked.framework, job)),
         reader=reader,
         timeout_s=timeout or TIMEOUT_S,

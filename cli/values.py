@@ -1,6 +1,7 @@
 """How the values of options are read: numbers, amounts, times, each refused with what would do."""
 
 import re
+from typing import NewType
 
 import typer
 
@@ -44,11 +45,15 @@ def duration(text: str | float) -> float:
     return seconds
 
 
-def counts(text: str) -> tuple[int, ...]:
+Counts = NewType("Counts", tuple[int, ...])
+"""Numbers of GPUs."""
+
+
+def counts(text: str) -> Counts:
     """Read numbers of GPUs: the powers of two of 64..16384, or a list such as 64,96,128."""
     ends = re.fullmatch(r"(\d{1,8})\.\.(\d{1,8})", text.strip(), re.ASCII)
     if ends is None:
-        return tuple(whole(part.strip()) for part in text.split(","))
+        return Counts(tuple(whole(part.strip()) for part in text.split(",")))
     low, high = whole(ends[1]), whole(ends[2])
     powers = tuple(2**i for i in range(20) if low <= 2**i <= high)
     if not powers:
@@ -56,7 +61,7 @@ def counts(text: str) -> tuple[int, ...]:
             f"{text!r}: there is no power of two from {low:,} to {high:,}; "
             "give a range such as 64..16384, or a list such as 64,96,128"
         )
-    return powers
+    return Counts(powers)
 
 
 def money(text: str) -> float:
