@@ -12,6 +12,7 @@ from plan3d.cli.question import Question
 from plan3d.planner.constraints import parse_all
 from plan3d.planner.exports import flags
 from plan3d.planner.tuning import PATTERNS, Reader, Template, pattern_of
+from plan3d.simulator.errors import InputError
 
 TIMEOUT_S = 900.0
 """Longest run of the user's command, unless said otherwise. [s]"""
@@ -126,6 +127,8 @@ def run(
     name = Path(out)
     if not name.name:
         raise typer.BadParameter(f"--out {out!r} is not a name; the files are called after it")
+    if dry_run and json:
+        raise InputError("--dry-run prints commands, --json an answer; leave out one of them")
     job, text = asked.job, pattern or PATTERNS.get(asked.framework)
     reader = Reader(
         job=job,
