@@ -150,4 +150,6 @@ def run(
         name=name,
     )
     files.check(tuning.record_path, tuning.profile_path)
+    if tuning.profile_path.exists() and not tuning.record_path.exists():
+        raise InputError(f"{tuning.profile_path} exists, and is of no record; give another --out")
     run_tuning(tuning, dry_run=dry_run, json=json)

@@ -58,6 +58,13 @@ def test_where_nothing_ran_that_is_json_too(capsys: Capture) -> None:
     assert [attempt["status"] for attempt in found["attempts"]] == ["failed", "failed"]
 
 
+def test_a_profile_of_somebody_else_is_not_replaced(capsys: Capture) -> None:
+    Path("mine.toml").write_text('base = "dgx-h100"\n')
+    tune("--trials", "1", "--out", "mine", "--hardware", "mine.toml", status=2)
+    assert "mine.toml exists, and is of no record; give another --out" in capsys.readouterr().err
+    assert sorted(path.name for path in Path().iterdir()) == ["mine.toml"]
+
+
 def test_commands_are_not_an_answer(capsys: Capture) -> None:
     tune("--dry-run", "--json", status=2)
     assert "leave out one of them" in capsys.readouterr().err
