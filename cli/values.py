@@ -5,6 +5,7 @@ from typing import NewType
 
 import typer
 
+from plan3d.simulator.economics import HOUR_S
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.units import Dimension, parse
 
@@ -22,11 +23,7 @@ def whole(value: str | int) -> int:
 
 def tokens(text: str) -> float:
     """Read a number of tokens: 300B, 1.5T, 3e11."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d{1,2})?) ?([KMBT]?)", text.strip(), re.I | re.ASCII)
-    value = float(match[1]) * _SCALES[match[2].upper()] if match else 0.0
-    if not 1 <= value <= 1e18:
-        raise typer.BadParameter(f"{text!r} is not a number of tokens; give one such as 300B")
-    return value
+    return _scaled(text, 1, 1e18, "a number of tokens; give one such as 300B")
 
 
 def price(text: str) -> float:
@@ -66,11 +63,22 @@ def counts(text: str) -> Counts:
 
 def money(text: str) -> float:
     """Read an amount of dollars: 5M, 5M$, $750k, 2.5e6."""
-    bare = text.strip().removeprefix("$").removesuffix("$").removesuffix("USD").strip()
-    match = re.fullmatch(r"(\d{1,12}(?:\.\d+)?(?:e\d{1,2})?) ?([KMBT]?)", bare, re.I | re.ASCII)
+    bare = text.strip().removeprefix("$").removesuffix("$").removesuffix("USD")
+    return _scaled(bare, 0.01, 1e15, "an amount of USD; give one such as 5M or 750k")
+
+
+def gpu_hours(text: str) -> float:
+    """Read an amount of GPU hours: 1M, 750k [s]."""
+    return HOUR_S * _scaled(text, 0.01, 1e15, "a number of GPU hours; give one such as 1M")
+
+
+def _scaled(text: str, least: float, most: float, wanted: str) -> float:
+    """Read a number that may end in K, M, B or T."""
+    number = r"(\d{1,20}(?:\.\d{1,20})?(?:e\+?\d{1,2})?) ?([KMBT]?)"
+    match = re.fullmatch(number, text.strip(), re.I | re.ASCII)
     value = float(match[1]) * _SCALES[match[2].upper()] if match else 0.0
-    if not 0 < value <= 1e15:
-        raise typer.BadParameter(f"{text!r} is not an amount of USD; give one such as 5M or 750k")
+    if not least <= value <= most:
+        raise typer.BadParameter(f"{text!r} is not {wanted}")
     return value
 
 
