@@ -124,7 +124,7 @@ def _from_file(name: str, rank: int, cluster: str | None, ask: Ask) -> Compared:
             fidelity=file.fidelity,
             version=plan3d.__version__,
             options="",
-            assumed=file.assumed,
+            assumed=tuple(f"{name}: {line}" for line in file.assumed),
         )
         plan = single(whole, planned.layout, ANY).plans[0]
     except InputError as error:

@@ -59,6 +59,8 @@ def test_plans_of_a_file_say_everything(capsys: Capture, tmp_path: Path) -> None
     assert [one["note"] for one in found] == [None, None]
     run = found[0]["plan"]["training"]
     assert run["cost_usd"] == pytest.approx(2 * run["gpu_hours"])
+    grounds = printed(capsys, "compare", f"{path}#1", f"{path}#2")
+    assert f"- {path}: rent 3.00 USD per GPU hour: dgx-h100" in grounds
     other = parsed(capsys, "compare", f"{path}#1", f"{path}#2", "--hardware", "dgx-h200")
     assert {one["job"]["hardware"] for one in other["compared"]} == {"dgx-h200"}
 

@@ -241,6 +241,14 @@ def test_hostile_names_stay_comments(capsys: Capture, plan: Path) -> None:
     assert all(line.startswith("# ") for line in lines)
 
 
+def test_a_file_may_have_a_space_in_its_name(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "my job.yaml"
+    path.write_text("parallelism: {dp: 8}")
+    assert run(["import", "--from", "nanotron", str(path)]) == 0
+    assert "Layout: tp=1,pp=1,dp=8" in capsys.readouterr().out
+    assert run(["import", "--from", "megatron", f"{'x' * 5000} --bf16", "--gpus", "8"]) == 0
+
+
 def test_the_answer_of_import(capsys: Capture) -> None:
     command = (
         "torchrun --nproc-per-node 8 t.py --tensor-model-parallel-size 8 --lr 1 --num-layers 8"
