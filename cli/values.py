@@ -5,7 +5,6 @@ from typing import NewType
 
 import typer
 
-from plan3d.simulator.economics import HOUR_S
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.units import Dimension, parse
 
@@ -69,7 +68,7 @@ def money(text: str) -> float:
 
 def gpu_hours(text: str) -> float:
     """Read an amount of GPU hours: 1M, 750k [s]."""
-    return HOUR_S * _scaled(text, 0.01, 1e15, "a number of GPU hours; give one such as 1M")
+    return _DURATIONS["h"] * _scaled(text, 0.01, 1e15, "a number of GPU hours; give one such as 1M")
 
 
 def _scaled(text: str, least: float, most: float, wanted: str) -> float:
