@@ -77,7 +77,7 @@ def compared(model: str, gpus: int, hardware: str, layout: str) -> Comparison:
     """Return the partitions of one layout."""
     question = job(model, gpus, hardware=hardware)
     megatron = FRAMEWORKS["megatron"]
-    chosen = read_layout(layout, gpus, question.software, megatron)
+    chosen = read_layout(layout, question, megatron)
     check_layout(question, chosen, megatron)
     return compare(partition_problem(question, chosen), megatron)
 

@@ -25,7 +25,8 @@ def text() -> str:
         lines += [f"- {x.says}" + (": refused" if x.refused else "") for x in one.limits]
         lines.append("")
     lines += [
-        "Beside these, what `planner/frameworks.py` says that a framework cannot run is refused.",
+        "Beside these, what `planner/frameworks.py` says that a framework cannot run is refused. "
+        "Layouts that `plan3d search --framework` finds are not among it.",
         "",
         "Written by `python benchmarks/exports_page.py`.",
         "",

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import advise_report, files, options
+from plan3d.cli import advise_report, completion, files, options
 from plan3d.cli.asking import STEP, asks
 from plan3d.cli.chosen import chosen
 from plan3d.cli.deliver import hand_over
@@ -29,7 +29,13 @@ EXAMPLES: Final = (
 def run(
     asked: Question,
     layout: Annotated[
-        str, typer.Option(metavar="AXIS=N,...", help="What runs today: tp=8,pp=8,...")
+        str,
+        typer.Option(
+            metavar="AXIS=N,...",
+            help="What runs today: tp=8,pp=8,...",
+            autocompletion=completion.axes,
+            rich_help_panel=options.LAYOUTS,
+        ),
     ],
     json: options.Json = False,
     markdown: options.Markdown = None,

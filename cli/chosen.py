@@ -24,9 +24,7 @@ def chosen(asked: Question, layout: str | None, framework: str) -> Plan:
     job = asked.job
     if layout is not None:
         runner = frameworks.named(framework)
-        moe = job.model.experts is not None
-        read = read_layout(layout, job.gpus, job.software, runner, moe=moe)
-        return single(asked, read, runner).plans[0]
+        return single(asked, read_layout(layout, job, runner), runner).plans[0]
     found = search(
         job, framework=framework, top=1, evaluator=evaluator(asked), player=player(asked),
         forecast=forecast(asked),

@@ -13,6 +13,8 @@ from plan3d.cli.question import Question
 from plan3d.simulator.errors import InputError, NothingFeasibleError
 from plan3d.simulator.whole_run import whole_run
 
+FAILURES, SITE = "Failures", "The site"
+
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 EXAMPLES: Final = (
     (
@@ -33,34 +35,72 @@ def run(
     layout: options.Layout = None,
     mtbf_gpu: Annotated[
         float | None,
-        typer.Option(parser=values.span, metavar="TIME", help="Between failures of a GPU: 3600d."),
+        typer.Option(
+            parser=values.span,
+            metavar="TIME",
+            help="Between failures of a GPU: 3600d.",
+            rich_help_panel=FAILURES,
+        ),
     ] = None,
     mtbf_node: Annotated[
         float | None,
-        typer.Option(parser=values.span, metavar="TIME", help="Of all else in a node: 640d."),
+        typer.Option(
+            parser=values.span,
+            metavar="TIME",
+            help="Of all else in a node: 640d.",
+            rich_help_panel=FAILURES,
+        ),
     ] = None,
     restart: Annotated[
         float | None,
-        typer.Option(parser=values.span, metavar="TIME", help="Before the checkpoint is read."),
+        typer.Option(
+            parser=values.span,
+            metavar="TIME",
+            help="Before the checkpoint is read.",
+            rich_help_panel=FAILURES,
+        ),
     ] = None,
     storage: Annotated[
         float | None,
-        typer.Option(parser=values.rate, metavar="RATE", help="Of a node: '1 GB/s'."),
+        typer.Option(
+            parser=values.rate,
+            metavar="RATE",
+            help="Of a node: '1 GB/s'.",
+            rich_help_panel=FAILURES,
+        ),
     ] = None,
     host_share: Annotated[
         float | None,
-        typer.Option(parser=values.amount, metavar="N", help="Power of hosts over the GPUs'."),
+        typer.Option(
+            parser=values.amount,
+            metavar="N",
+            help="Power of hosts over the GPUs'.",
+            rich_help_panel=SITE,
+        ),
     ] = None,
     pue: Annotated[
         float | None,
-        typer.Option(parser=values.amount, metavar="N", help="Energy of the site over the IT's."),
+        typer.Option(
+            parser=values.amount,
+            metavar="N",
+            help="Energy of the site over the IT's.",
+            rich_help_panel=SITE,
+        ),
     ] = None,
     co2: Annotated[
         float | None,
-        typer.Option(parser=values.amount, metavar="GRAMS", help="Of the grid, for a kWh."),
+        typer.Option(
+            parser=values.amount,
+            metavar="GRAMS",
+            help="Of the grid, for a kWh.",
+            rich_help_panel=SITE,
+        ),
     ] = None,
     kwh: Annotated[
-        float | None, typer.Option(parser=values.amount, metavar="USD", help="Price of a kWh.")
+        float | None,
+        typer.Option(
+            parser=values.amount, metavar="USD", help="Price of a kWh.", rich_help_panel=SITE
+        ),
     ] = None,
     json: options.Json = False,
     markdown: options.Markdown = None,

@@ -46,9 +46,8 @@ def run(
     3. A layout that cannot run is refused with every rule that it breaks.
     """
     check(csv, full)
-    runner, job = frameworks.named(asked.framework), asked.job
-    chosen = read_layout(layout, job.gpus, job.software, runner, moe=job.model.experts is not None)
-    result = single(asked, chosen, runner)
+    runner = frameworks.named(asked.framework)
+    result = single(asked, read_layout(layout, asked.job, runner), runner)
     plan = result.plans[0]
     text = report.of_layout(asked, plan)
     if full is not None:

@@ -1,22 +1,25 @@
 """plan3d export: a plan in the words of a framework."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import as_json, files, options, values
+from plan3d.cli import as_json, completion, files, options, values
+from plan3d.cli.asking import WORK, Ask, offers
 from plan3d.cli.console import say
-from plan3d.cli.inputs import question
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.plan_file import PlanFile, read_plan
 from plan3d.cli.single import single
 from plan3d.cli.sources import read_source
 from plan3d.cli.words import as_option, spelled
 from plan3d.planner import frameworks
-from plan3d.planner.exports import Planned, export
+from plan3d.planner.exports import EXPORTERS, Planned, export
 from plan3d.planner.exports.export import exporter_named
 from plan3d.simulator.errors import InputError
+
+PLAN: Final = "The plan"
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 EXAMPLES: Final = (
@@ -32,37 +35,68 @@ EXAMPLES: Final = (
 
 
 @command.command()
+@offers(WORK)
 def run(
+    ask: Ask,
     to: Annotated[
         str,
         typer.Option(
             metavar="NAME",
             help="megatron, megatron-bridge, nemo, deepspeed, torchtitan, torchtitan-toml, "
             "nanotron or fsdp2.",
+            autocompletion=completion.one_of(*EXPORTERS),
+            rich_help_panel=options.OUTPUT,
         ),
     ],
     plan: Annotated[
         str | None,
-        typer.Option(metavar="FILE.json", help="What --json of search or estimate wrote; - reads."),
+        typer.Option(
+            metavar="FILE.json",
+            help="What --json of search or estimate wrote; - reads.",
+            rich_help_panel=PLAN,
+        ),
     ] = None,
     rank: Annotated[
-        int, typer.Option(parser=values.whole, metavar="N", help="Which of its plans.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            parser=values.whole,
+            metavar="N",
+            help="Which of its plans. [default: 1]",
+            rich_help_panel=PLAN,
+        ),
+    ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="The exact stages of search --searcher dp instead.")
+        bool,
+        typer.Option(
+            "--exact",
+            help="The exact stages of search --searcher dp instead.",
+            rich_help_panel=PLAN,
+        ),
     ] = False,
     model: options.MaybeModel = None,
     gpus: options.MaybeGpus = None,
-    layout: Annotated[str, typer.Option(help="tp=8,pp=8,...: without a plan.")] = "",
-    hardware: options.Hardware = None,
-    seq: options.Seq = None,
-    global_batch: options.GlobalBatch = None,
-    precision: options.Precision = None,
-    optimizer: options.Optimizer = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write there instead of on stdout.")
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AXIS=N,...",
+            help="tp=8,pp=8,...: without a plan.",
+            autocompletion=completion.axes,
+            rich_help_panel=options.LAYOUTS,
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    hardware: options.Hardware = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write there instead of on stdout.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace FILE if it exists.", rich_help_panel=options.OUTPUT),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Write a plan as the flags or the configuration of a framework."""
@@ -70,23 +104,26 @@ def run(
     if out is not None and out.exists() and not force:
         raise InputError(f"{out} exists already; give --force to replace it, or another name")
     exporter = exporter_named(to)
+    asked = partial(ask, model=model, gpus=gpus)
     if plan is not None:
-        if model or gpus or layout:
-            raise InputError("--plan says model, GPUs and layout; leave out the others, or --plan")
+        if layout is not None or any(said is not None for said in asked.keywords.values()):
+            raise InputError(
+                "--plan says model, GPUs, layout and what a step works on; leave out the others, "
+                "or --plan"
+            )
+        if exact and rank is not None:
+            raise InputError("--exact has one layout; leave out --rank, or --exact")
         found = read_plan(read_source(plan, "a plan"))
-    elif model and gpus and layout:
-        asked = question(
-            model=model, gpus=gpus, hardware=hardware, seq=seq, global_batch=global_batch,
-            precision=precision, optimizer=optimizer, framework=exporter.framework,
-        )  # fmt: skip
+    elif exact or rank is not None:
+        raise InputError("--rank and --exact choose of a plan; give --plan FILE.json")
+    elif model and gpus and layout is not None:
+        whole = asked(hardware=hardware, framework=exporter.framework)
         runner = frameworks.named(exporter.framework)
-        moe = asked.job.model.experts is not None
-        chosen = read_layout(layout, gpus, asked.job.software, runner, moe=moe)
-        result = as_json.of_search(asked, single(asked, chosen, runner))
-        found = PlanFile(values=result)
+        result = single(whole, read_layout(layout, whole.job, runner), runner)
+        found = PlanFile(values=as_json.of_search(whole, result))
     else:
         raise InputError("give --plan FILE.json, or --model, --gpus and --layout")
-    planned = found.exact(hardware) if exact else found.planned(rank, hardware)
+    planned = found.exact(hardware) if exact else found.planned(rank or 1, hardware)
     _deliver(to, planned, out, json=json)
 
 

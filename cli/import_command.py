@@ -5,12 +5,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from plan3d.cli import as_json, options
+from plan3d.cli import as_json, completion, options
 from plan3d.cli.console import say
-from plan3d.cli.sources import read_source
+from plan3d.cli.sources import is_file, read_source
 from plan3d.cli.words import as_option, spelled
 from plan3d.planner import models
-from plan3d.planner.imports import Asked, Imported, read
+from plan3d.planner.imports import READERS, Asked, Imported, read
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 EXAMPLES: Final = (
@@ -40,6 +40,8 @@ def run(
             metavar="NAME",
             help="megatron, megatron-bridge, nemo, deepspeed, torchtitan, torchtitan-toml or "
             "nanotron.",
+            autocompletion=completion.one_of(*READERS),
+            rich_help_panel=options.QUESTION,
         ),
     ],
     model: options.MaybeModel = None,
@@ -111,6 +113,7 @@ def _estimate(found: Imported, option: str, model: str | None, hardware: str | N
 
 def _text(source: str) -> str:
     """Return a launch command, or what the file that is named holds."""
-    if source != "-" and (any(c.isspace() for c in source) or source.startswith("-")):
+    words = source != "-" and (any(c.isspace() for c in source) or source.startswith("-"))
+    if words and not is_file(source):
         return source
     return read_source(source, "a launch command or a configuration")

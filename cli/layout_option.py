@@ -2,17 +2,15 @@
 
 from plan3d.planner.constraints import parse_fix
 from plan3d.planner.frameworks import ANY, Framework
+from plan3d.planner.result import Job
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import Layout, Order, Recompute, Schedule
-from plan3d.simulator.software import Software
 
 _SHORT = {"mb": "micro_batch", "mbs": "micro_batch"}
 
 
-def read_layout(
-    text: str, gpus: int, software: Software, framework: Framework = ANY, *, moe: bool = False
-) -> Layout:
-    """Return the layout that a text describes.
+def read_layout(text: str, job: Job, framework: Framework = ANY) -> Layout:
+    """Return the layout of a job that a text describes.
 
     What it leaves out follows from the rest: dp from the GPUs, the schedule from vpp, shard from
     zero, sequence parallelism from the software's default, zero from what the framework has, and
@@ -26,10 +24,10 @@ def read_layout(
             raise InputError(f"--layout: {fixed.axis} is given twice; give it once")
         given[fixed.axis] = fixed.low
     tp, pp, cp = (int(given.get(name, 1)) for name in ("tp", "pp", "cp"))
-    given.setdefault("dp", max(1, gpus // (tp * pp * cp)))
-    if moe and framework.etp_is_tp:
+    given.setdefault("dp", max(1, job.gpus // (tp * pp * cp)))
+    if job.model.experts is not None and framework.etp_is_tp:
         given.setdefault("etp", tp)
-    given.setdefault("sp", int(software.sp_default and tp > 1))
+    given.setdefault("sp", int(job.software.sp_default and tp > 1))
     if given["dp"] * cp > 1 and 0 not in framework.zero:
         given.setdefault("zero", min(framework.zero))
     if given.get("zero"):

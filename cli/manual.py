@@ -18,6 +18,7 @@ EXIT_CODES: Final[Mapping[str, str]] = {
     "3": "nothing feasible",
     "130": "interrupted",
 }
+ARGUMENTS: Final = "Arguments"
 GENERAL: Final = "Beside the answer"
 """The group of the options that every command has."""
 WIDEST: Final = 100
@@ -71,7 +72,7 @@ def built(module: ModuleType, name: str, common: Sequence[Any]) -> Any:
 
 def _write_options(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) -> None:
     """Write the options group by group, those that every command has at the end."""
-    groups: dict[str, list[tuple[str, str]]] = {}
+    groups: dict[str, list[tuple[str, str]]] = {ARGUMENTS: []}
     last: list[tuple[str, str]] = []
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx)
@@ -81,11 +82,12 @@ def _write_options(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any)
         if panel == GENERAL or param.name == "help":
             last.append(record)
         else:
-            usual = "Options" if param.param_type_name == "option" else "Arguments"
+            usual = "Options" if param.param_type_name == "option" else ARGUMENTS
             groups.setdefault(panel or usual, []).append(record)
     for title, records in [*groups.items(), (GENERAL, last)]:
-        with formatter.section(title):
-            formatter.write_dl(records)
+        if records:
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 def _write_end(examples: Sequence[tuple[str, str]], formatter: Any) -> None:

@@ -123,13 +123,7 @@ def run(
         raise unknown("coupling", str(couple), COUPLINGS)
     runner = frameworks.named(asked.framework)
     short = [f"{k}={v}" for k, v in (("tp", tp), ("pp", pp), ("vpp", vpp)) if v is not None]
-    chosen = read_layout(
-        ",".join(filter(None, [layout, *short])),
-        asked.job.gpus,
-        asked.job.software,
-        runner,
-        moe=asked.job.model.experts is not None,
-    )
+    chosen = read_layout(",".join(filter(None, [layout, *short])), asked.job, runner)
     check_layout(asked.job, chosen, runner)
     problem = partition_problem(asked.job, chosen)
     if table is not None:

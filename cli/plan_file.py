@@ -3,20 +3,25 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import plan3d
 from plan3d import hardware_profiles
-from plan3d.cli.inputs import cluster_named
+from plan3d.cli.inputs import FIDELITIES, cluster_named
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.words import as_option, gib, seconds
 from plan3d.planner.constraints import WORDS
 from plan3d.planner.exports import Planned
 from plan3d.planner.models.fields import model_spec
 from plan3d.planner.result import Job
-from plan3d.simulator.errors import InputError
+from plan3d.planner.space import MAX_GPUS
+from plan3d.simulator.errors import InputError, unknown
+from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.layout import FIELDS, Layout, Recompute
 from plan3d.simulator.workload import Workload, optimizer_named, precision_named
+
+LARGEST = 1e30
+"""Of the figures of a plan: seconds, bytes, tokens. [s, bytes, 1]"""
 
 SOURCE = "this is no plan of plan3d search --json or plan3d estimate --json"
 
@@ -35,14 +40,39 @@ class PlanFile:
         InputError
             If there is none, or what it says cannot be read.
         """
-        plans = _part(self.values, "plans", list)
-        if not plans and self.values.get("nearest"):
-            raise InputError("nothing fits in this plan: there is no layout to export")
-        if rank > len(plans):
-            raise InputError(f"the plan has {len(plans)} layouts; there is no rank {rank}")
-        plan = _part(dict(enumerate(plans)), rank - 1, dict)
+        plan = self._plan(rank)
         layout = _layout(_part(plan, "layout", dict))
         return Planned(job=self.job(hardware), layout=layout, about=self.about(plan, layout))
+
+    def step_time_s(self, rank: int) -> float:
+        """Return what was predicted for a plan [s]."""
+        return _number(self._plan(rank), "step_time_s")
+
+    def tokens(self, rank: int) -> float | None:
+        """Return the tokens of the whole run, if they were known [1]."""
+        run = self._plan(rank).get("training")
+        return _number(run, "tokens") if isinstance(run, Mapping) else None
+
+    @property
+    def fidelity(self) -> str:
+        """Which cost model predicted the plans."""
+        said = _part(_part(self.values, "job", dict), "fidelity", str)
+        if said not in FIDELITIES:
+            raise unknown("fidelity", said, FIDELITIES)
+        return str(said)
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What the user had not said, a line each."""
+        return tuple(map(str, _part(self.values, "assumed", list)))
+
+    def _plan(self, rank: int) -> Mapping[str, Any]:
+        plans = _part(self.values, "plans", list)
+        if not plans and self.values.get("nearest"):
+            raise InputError("nothing fits in this plan: there is no layout to take from it")
+        if not 1 <= rank <= len(plans):
+            raise InputError(f"the plan has {len(plans)} layouts; there is no rank {rank}")
+        return cast("Mapping[str, Any]", _part(dict(enumerate(plans, start=1)), rank, dict))
 
     def exact(self, hardware: str | None = None) -> Planned:
         """Return the layout with the exact stages that its framework can run.
@@ -60,8 +90,7 @@ class PlanFile:
             )
         runs = inner["runnable"]
         job = self.job(hardware)
-        said = _part(inner, "layout_option", str)
-        layout = read_layout(said, job.gpus, job.software, moe=job.model.experts is not None)
+        layout = read_layout(_part(inner, "layout_option", str), job)
         layout, stages = _exact(layout, runs)
         about = self.about(runs, layout)
         return Planned(job=job, layout=layout, stages=stages, about=about)
@@ -71,8 +100,10 @@ class PlanFile:
         said = _part(self.values, "job", dict)
         shape = {k: v for k, v in _part(said, "shape", dict).items() if v is not None}
         gpus = _part(said, "gpus", int)
-        if isinstance(gpus, bool) or gpus < 1:
-            raise InputError(f"{SOURCE}: job.gpus is {gpus!r}")
+        if isinstance(gpus, bool) or not 1 <= gpus <= MAX_GPUS:
+            raise InputError(
+                f"{SOURCE}: job.gpus is {str(gpus)[:40]}, but must be from 1 to {MAX_GPUS:,}"
+            )
         return Job(
             model=model_spec(shape, "job.shape"),
             work=Workload(
@@ -81,7 +112,7 @@ class PlanFile:
                 precision=precision_named(_part(said, "precision", str)),
                 optimizer=optimizer_named(_part(said, "optimizer", str)),
             ),
-            cluster=cluster_named(hardware or _part(said, "hardware", str)),
+            cluster=_cluster(_part(said, "hardware", str), hardware),
             software=hardware_profiles.software(_part(said, "software", str)),
             gpus=gpus,
         )
@@ -90,17 +121,16 @@ class PlanFile:
         """Return what the file says of itself."""
         said = _part(self.values, "job", dict)
         predicted = f"predicted: {seconds(_number(plan, 'step_time_s'))} per step"
-        memory = plan.get("memory_bytes")
-        if isinstance(memory, int | float):
-            of = gib(_number(plan, "capacity_bytes"))
+        if not isinstance(plan.get("memory_bytes"), list):  # exact stages have one each
+            used, of = (gib(_number(plan, name)) for name in ("memory_bytes", "capacity_bytes"))
             fits = "" if plan.get("fits") else ": does NOT fit"
-            predicted += f", {gib(memory)} of {of} GiB on the fullest GPU{fits}"
+            predicted += f", {used} of {of} GiB on the fullest GPU{fits}"
         return (
             f"plan3d {self.values['version']}: {said.get('model')} on {said.get('gpus')} GPUs of "
             f"{said.get('hardware')}, software {said.get('software')}",
             as_option(layout),
             predicted,
-            *map(str, _part(self.values, "assumed", list)),
+            *self.assumed,
         )
 
 
@@ -126,6 +156,16 @@ def read_plan(text: str) -> PlanFile:
     return PlanFile(values=values)
 
 
+def _cluster(said: str, hardware: str | None) -> Cluster:
+    """Return the cluster that is given, or the one that the plan names."""
+    if hardware is not None:
+        return cluster_named(hardware)
+    try:
+        return hardware_profiles.load(said)
+    except InputError as error:
+        raise InputError(f"{error}; was it of a file, give --hardware FILE.toml") from error
+
+
 def _part(values: Mapping[Any, Any], name: object, kind: type) -> Any:
     """Return a value that has to be there."""
     value = values.get(name)
@@ -137,9 +177,10 @@ def _part(values: Mapping[Any, Any], name: object, kind: type) -> Any:
 
 def _number(values: Mapping[str, Any], name: str) -> float:
     value = values.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{SOURCE}: {name} is {value!r:.40}, but must be a number")
-    return value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or not number or not 0 < value < LARGEST:
+        raise InputError(f"{SOURCE}: {name} is {value!r:.40}, but must be a number above 0")
+    return float(value)
 
 
 def _layout(values: Mapping[str, Any]) -> Layout:

@@ -124,9 +124,8 @@ def _case(asked: Question, framework: str, layout: str | None) -> "Case":
                 f"no layout can be used, so that there is nothing to draw: {result.advice[0]}"
             )
     else:
-        runner, job = frameworks.named(framework), asked.job
-        moe = job.model.experts is not None
-        chosen = read_layout(layout, job.gpus, job.software, runner, moe=moe)
+        runner = frameworks.named(framework)
+        chosen = read_layout(layout, asked.job, runner)
         result = single(asked, chosen, runner)
     return Case(question=asked, result=result, framework=framework, searched=layout is None)
 

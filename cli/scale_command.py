@@ -5,10 +5,9 @@ from typing import Annotated, Final
 import typer
 
 from plan3d.cli import files, options, scale_report, values
+from plan3d.cli.asking import RUN, Ask, offers
 from plan3d.cli.deliver import hand_over
-from plan3d.cli.inputs import question
-from plan3d.planner import frameworks
-from plan3d.planner.constraints import parse_fix, parse_limit
+from plan3d.planner.constraints import parse_all
 from plan3d.planner.scaling import scale
 from plan3d.simulator.errors import NothingFeasibleError
 
@@ -26,33 +25,27 @@ EXAMPLES: Final = (
 
 
 @command.command()
+@offers([name for name in RUN if name != "gpus"])
 def run(
-    model: options.Model,
+    ask: Ask,
     gpus: Annotated[
-        str, typer.Option(metavar="A..B", help="The powers of two of 64..16384, or 64,96,128.")
+        values.Counts,
+        typer.Option(
+            parser=values.counts,
+            metavar="A..B",
+            help="The powers of two of 64..16384, or 64,96,128.",
+            rich_help_panel=options.QUESTION,
+        ),
     ],
-    hardware: options.Hardware = None,
-    seq: options.Seq = None,
-    global_batch: options.GlobalBatch = None,
-    precision: options.Precision = None,
-    optimizer: options.Optimizer = None,
-    framework: options.Framework = frameworks.DEFAULT,
     fix: options.Fix = None,
     limit: options.Limit = None,
-    tokens: options.Tokens = None,
-    price: options.Price = None,
     json: options.Json = False,
     markdown: options.Markdown = None,
 ) -> None:
     """Find the best layout for each of several numbers of GPUs, and where more stop paying."""
     files.check(markdown)
-    sizes = values.counts(gpus)
-    asked = question(
-        model=model, gpus=sizes[0], hardware=hardware, seq=seq, global_batch=global_batch,
-        precision=precision, optimizer=optimizer, framework=framework, tokens=tokens, price=price,
-    )  # fmt: skip
-    constraints = (*map(parse_fix, fix or ()), *map(parse_limit, limit or ()))
-    points = scale(asked.job, sizes, framework=framework, constraints=constraints)
+    asked = ask(gpus=gpus[0])
+    points = scale(asked.job, gpus, framework=asked.framework, constraints=parse_all(fix, limit))
     hand_over(
         scale_report.report(asked, points),
         lambda: scale_report.as_object(asked, points),

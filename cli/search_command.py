@@ -13,7 +13,7 @@ from plan3d.cli.partition_report import inner_answer, inner_object, inner_table
 from plan3d.cli.progress import doing
 from plan3d.cli.question import Question, asking
 from plan3d.cli.trials import Budget, Events, Seed, Storage, Trials
-from plan3d.planner.constraints import parse_fix, parse_limit
+from plan3d.planner.constraints import parse_all
 from plan3d.planner.exhaustive import PLAYED, search
 from plan3d.planner.inner import search_inner
 from plan3d.planner.searchers.search import BUDGET, search_with
@@ -119,7 +119,7 @@ def run(
             f"--searcher {searcher} minimises the analytical step time; leave out --objective "
             f"{objective} and --fidelity {asked.fidelity}, or use --searcher {SEARCHERS[0]}"
         )
-    constraints = (*map(parse_fix, fix or ()), *map(parse_limit, limit or ()))
+    constraints = parse_all(fix, limit)
     asking_for: dict[str, Any] = {
         "framework": asked.framework,
         "objective": objective,

@@ -5,10 +5,9 @@ from typing import Annotated, Final
 import typer
 
 from plan3d.cli import files, options, size_report, values
+from plan3d.cli.asking import RUN, Ask, offers
 from plan3d.cli.deliver import hand_over
-from plan3d.cli.inputs import question
-from plan3d.planner import frameworks
-from plan3d.planner.constraints import parse_fix, parse_limit
+from plan3d.planner.constraints import parse_all
 from plan3d.planner.sizing import MOST_GPUS, Goal, size
 from plan3d.simulator.errors import InputError, NothingFeasibleError
 
@@ -26,39 +25,48 @@ EXAMPLES: Final = (
 
 
 @command.command()
+@offers([name for name in RUN if name != "gpus"])
 def run(
-    model: options.Model,
-    tokens: options.Tokens = None,
+    ask: Ask,
     days: Annotated[
         float | None,
-        typer.Option(parser=values.span, metavar="N", help="Deadline: 30, 30d, 12h."),
+        typer.Option(
+            parser=values.span,
+            metavar="N",
+            help="Deadline: 30, 30d, 12h.",
+            rich_help_panel=options.WHOLE_RUN,
+        ),
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(parser=values.money, metavar="USD", help="Budget: 5M, 750k.")
+        float | None,
+        typer.Option(
+            parser=values.money,
+            metavar="USD",
+            help="Budget: 5M, 750k.",
+            rich_help_panel=options.WHOLE_RUN,
+        ),
     ] = None,
     most_gpus: Annotated[
-        int, typer.Option(parser=values.whole, metavar="N", help="Try no more than these.")
+        int,
+        typer.Option(
+            parser=values.whole,
+            metavar="N",
+            help="Try no more than these.",
+            rich_help_panel=options.QUESTION,
+        ),
     ] = MOST_GPUS,
-    hardware: options.Hardware = None,
-    seq: options.Seq = None,
-    global_batch: options.GlobalBatch = None,
-    precision: options.Precision = None,
-    optimizer: options.Optimizer = None,
-    framework: options.Framework = frameworks.DEFAULT,
     fix: options.Fix = None,
     limit: options.Limit = None,
-    price: options.Price = None,
     json: options.Json = False,
     markdown: options.Markdown = None,
 ) -> None:
     """Find the fewest GPUs that train a number of tokens by a deadline, or within a budget."""
     files.check(markdown)
-    asked = question(
-        model=model, gpus=most_gpus, hardware=hardware, seq=seq, global_batch=global_batch,
-        precision=precision, optimizer=optimizer, framework=framework, tokens=tokens, price=price,
-    )  # fmt: skip
+    asked = ask(gpus=most_gpus)
     if asked.tokens is None:
-        raise InputError(f"{model} has no published tokens; give --tokens, such as 2T")
+        raise InputError(
+            f"{asked.job.model.name} has no published tokens; give --tokens, such as 2T"
+        )
     if budget is not None and not asked.job.cluster.gpu.usd_per_s:
         raise InputError(f"--budget needs a rent, but {asked.job.cluster.name} has none: --price")
     goal = Goal(
@@ -67,8 +75,8 @@ def run(
     found = size(
         asked.job,
         goal,
-        framework=framework,
-        constraints=(*map(parse_fix, fix or ()), *map(parse_limit, limit or ())),
+        framework=asked.framework,
+        constraints=parse_all(fix, limit),
         most_gpus=most_gpus,
     )
     hand_over(

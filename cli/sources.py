@@ -9,6 +9,14 @@ LARGEST_BYTES = 2**24
 """A larger file is no plan and no configuration."""
 
 
+def is_file(name: str) -> bool:
+    """Return whether a text is the name of a file: a launch command may be too long for one."""
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_source(name: str, what: str) -> str:
     """Return the text of a file, or of stdin for ``-``.
 

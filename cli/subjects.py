@@ -1,27 +1,26 @@
 """What `plan3d compare` puts side by side: layouts, plans of files, hardware."""
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeGuard
 
+import plan3d
+from plan3d.cli.asking import OPTIONS, Ask
 from plan3d.cli.chosen import chosen
-from plan3d.cli.inputs import question
+from plan3d.cli.inputs import priced
+from plan3d.cli.plan_file import read_plan
 from plan3d.cli.question import Question
+from plan3d.cli.single import single
+from plan3d.cli.sources import read_source
 from plan3d.planner import frameworks
 from plan3d.planner.causes import Subject
-from plan3d.planner.frameworks import FRAMEWORKS
+from plan3d.planner.frameworks import ANY
 from plan3d.planner.result import Plan
 from plan3d.simulator.errors import InputError
 
 _REFERENCE = re.compile(r"(?P<file>[^#]+\.json)(#(?P<rank>\d{1,6}))?")
 
-_KEYS = ("plans", "job")
-_PLAN = {"rank": int, "layout_option": str, "step_time_s": float}
-_WORDS = dict.fromkeys(("model", "hardware", "software", "precision", "optimizer"), str)
-_JOB = _WORDS | dict.fromkeys(("gpus", "seq", "global_batch"), int)
+_NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 MOVED = 1e-3
 """A file's step time that differs by more from today's is said. [1]"""
@@ -49,9 +48,7 @@ class Compared:
         )
 
 
-def compared(
-    texts: Sequence[str], hardware: Sequence[str], asked: Mapping[str, Any]
-) -> tuple[Compared, ...]:
+def compared(texts: Sequence[str], hardware: Sequence[str], ask: Ask) -> tuple[Compared, ...]:
     """Return what the arguments name.
 
     Parameters
@@ -60,87 +57,79 @@ def compared(
         Layouts, or ``plan.json#rank``; none means the best of each hardware.
     hardware
         Clusters: several with at most one layout.
-    asked
-        The other options of `plan3d.cli.inputs.question`.
+    ask
+        Asks about a layout. Of plans of files only rent and tokens are asked.
 
     Raises
     ------
     InputError
-        If there is less than two, or several of both.
+        If there is less than two, several of both, or something that is not used.
     """
     many = len(texts) > 1 and len(hardware) > 1
     count = max(len(texts), len(hardware))
-    if many or not 2 <= count <= 26:
+    if many or not 2 <= count <= len(_NAMES):
         raise InputError(
             "give two or more layouts or plans (tp=8,pp=8 tp=4,pp=8, or plans.json#1 "
             "plans.json#2), or one layout, or none, and two or more --hardware"
         )
-    found = _by_hardware(texts, hardware, asked) if len(hardware) > 1 else (
-        _one(text, hardware, asked) for text in texts
-    )  # fmt: skip
-    return tuple(replace(one, name=name) for name, one in zip(_names(count), found, strict=True))
+    if texts and all(map(_reference, texts)):
+        _refuse_unused(ask)
+    pairs: list[tuple[str | None, str | None]]
+    if len(texts) > 1:
+        pairs = [(text, next(iter(hardware), None)) for text in texts]
+    else:
+        pairs = [(next(iter(texts), None), cluster) for cluster in hardware]
+    found = (_one(text, cluster, ask) for text, cluster in pairs)
+    return tuple(replace(one, name=name) for name, one in zip(_NAMES, found, strict=False))
 
 
-def _names(count: int) -> str:
-    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:count]
+def _reference(text: str) -> re.Match[str] | None:
+    return _REFERENCE.fullmatch(text.strip())
 
 
-def _by_hardware(
-    texts: Sequence[str], hardware: Sequence[str], asked: Mapping[str, Any]
-) -> Iterator[Compared]:
-    for cluster in hardware:
-        yield _planned(next(iter(texts), None), {**asked, "hardware": cluster})
+def _refuse_unused(ask: Ask) -> None:
+    """Refuse options that plans of files answer themselves."""
+    usual = dict.fromkeys(OPTIONS) | {"framework": frameworks.DEFAULT}
+    unused = [
+        name
+        for name in OPTIONS
+        if name not in ("tokens", "price") and ask.keywords.get(name, usual[name]) != usual[name]
+    ]
+    if unused:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        raise InputError(f"plans of files say what {names} would; leave that out")
 
 
-def _one(text: str, hardware: Sequence[str], asked: Mapping[str, Any]) -> Compared:
-    match = _REFERENCE.fullmatch(text.strip())
-    if match is None:
-        return _planned(text, {**asked, "hardware": next(iter(hardware), None)})
-    return _from_file(Path(match["file"]), int(match["rank"] or 1))
-
-
-def _planned(layout: str | None, asked: Mapping[str, Any]) -> Compared:
-    missing = [name for name in ("model", "gpus") if asked.get(name) is None]
+def _one(text: str | None, cluster: str | None, ask: Ask) -> Compared:
+    match = _reference(text) if text else None
+    if match is not None:
+        return _from_file(match["file"], int(match["rank"] or 1), cluster, ask)
+    missing = [name for name in ("model", "gpus") if ask.keywords[name] is None]
     if missing:
         raise InputError(f"--{' and --'.join(missing)} must be given, but for plans of files")
-    whole = question(**asked)
-    return Compared(name="", question=whole, plan=chosen(whole, layout, asked["framework"]))
+    whole = ask(hardware=cluster)
+    return Compared(name="", question=whole, plan=chosen(whole, text, whole.framework))
 
 
-def _from_file(path: Path, rank: int) -> Compared:
+def _from_file(name: str, rank: int, cluster: str | None, ask: Ask) -> Compared:
     """Return a plan that was printed with ``--json``, estimated again."""
-    told, job = _plan_of(path, rank)
-    named = (frameworks.DEFAULT, *FRAMEWORKS)
-    framework = next((n for n in named if FRAMEWORKS[n].software == job["software"]), "any")
-    names = ("model", "gpus", "hardware", "seq", "global_batch", "precision", "optimizer")
-    asked = {name: job[name] for name in names} | {"framework": framework}
+    text = read_source(name, "a plan")
     try:
-        found = _planned(told["layout_option"], asked)
-    except InputError as error:
-        raise InputError(f"{path}#{rank}: {error}") from error
-    before, now = told["step_time_s"], found.plan.estimate.step_time_s
-    moved = abs(now / before - 1) > MOVED
-    note = f"{path}#{rank} says {before:,.4g} s; computed again it is {now:,.4g} s"
-    return replace(found, note=note if moved else "")
-
-
-def _plan_of(path: Path, rank: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a plan of a file, and its job."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    plans, job = (content.get(key) if isinstance(content, dict) else None for key in _KEYS)
-    if not isinstance(plans, list) or not _typed(job, _JOB):
-        raise InputError(
-            f"{path} holds no plans; give what plan3d search --json or estimate --json printed"
+        file = read_plan(text)
+        planned, before_s = file.planned(rank, cluster), file.step_time_s(rank)
+        job = planned.job
+        whole = Question(
+            job=replace(job, cluster=priced(job.cluster, ask.keywords["price"])),
+            tokens=ask.keywords["tokens"] or file.tokens(rank),
+            fidelity=file.fidelity,
+            version=plan3d.__version__,
+            options="",
+            assumed=tuple(f"{name}: {line}" for line in file.assumed),
         )
-    told = next((plan for plan in plans if _typed(plan, _PLAN) and plan["rank"] == rank), None)
-    if told is None or told["step_time_s"] <= 0:
-        raise InputError(f"{path} has no plan {rank}; it has {len(plans)}")
-    return told, job
-
-
-def _typed(value: object, types: Mapping[str, type]) -> TypeGuard[dict[str, Any]]:
-    """Return whether an object has such fields."""
-    return isinstance(value, dict) and all(isinstance(value.get(k), t) for k, t in types.items())
+        plan = single(whole, planned.layout, ANY).plans[0]
+    except InputError as error:
+        raise InputError(f"{name}#{rank}: {error}") from error
+    now_s = plan.estimate.step_time_s
+    note = f"{name}#{rank} says {before_s:,.4g} s; computed again it is {now_s:,.4g} s"
+    moved = abs(now_s / before_s - 1) > MOVED
+    return Compared(name="", question=whole, plan=plan, note=note if moved else "")

@@ -1,16 +1,15 @@
 """plan3d timeline: when every rank of one layout's pipeline computes, and why it waits."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from plan3d.cli import as_json, completion, files, options, timeline_report, values
+from plan3d.cli.asking import STEP, Ask, offers
 from plan3d.cli.console import draws, say
 from plan3d.cli.files import write
-from plan3d.cli.inputs import question
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.played import Played, played
 from plan3d.cli.progress import doing
@@ -36,9 +35,9 @@ EXAMPLES: Final = (
 
 
 @command.command()
+@offers([name for name in STEP if name != "framework"])
 def run(
-    model: options.Model,
-    gpus: options.Gpus,
+    ask: Ask,
     layout: options.LayoutText,
     schedule: Annotated[
         str | None,
@@ -58,11 +57,6 @@ def run(
             rich_help_panel=options.QUESTION,
         ),
     ] = None,
-    hardware: options.Hardware = None,
-    seq: options.Seq = None,
-    global_batch: options.GlobalBatch = None,
-    precision: options.Precision = None,
-    optimizer: options.Optimizer = None,
     framework: options.Framework = frameworks.ANY.name,
     trace_file: Annotated[
         Path | None,
@@ -89,20 +83,17 @@ def run(
     On a terminal the answer has a picture; --svg, --png and --trace write larger ones.
     """
     files.check(trace_file, svg, png)
-    ask = partial(
-        question, model=model, gpus=gpus, hardware=hardware, seq=seq, precision=precision,
-        optimizer=optimizer, framework=framework,
-    )  # fmt: skip
-    asked = ask(global_batch=global_batch)
+    asked = ask(framework=framework)
     runner = frameworks.named(framework)
-    chosen = read_layout(layout, gpus, asked.job.software, runner)
+    chosen = read_layout(layout, asked.job, runner)
     if schedule is not None:
         wanted = parse_fix(f"schedule={schedule}").low
         chosen = replace(chosen, schedule=Schedule(int(wanted)))
     if micro_batches is not None:
-        if global_batch is not None:
+        if ask.keywords["global_batch"] is not None:
             raise InputError("--micro-batches and --global-batch contradict; give one of them")
-        asked = ask(global_batch=micro_batches * chosen.dp * chosen.micro_batch)
+        batch = micro_batches * chosen.dp * chosen.micro_batch
+        asked = ask(framework=framework, global_batch=batch)
     with doing("playing the pipeline"):
         found = played(asked, chosen, runner)
     _write(found, trace_file, svg, png)

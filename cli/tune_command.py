@@ -9,9 +9,10 @@ import typer
 from plan3d.cli import files, options, values
 from plan3d.cli.asking import STEP, asks
 from plan3d.cli.question import Question
-from plan3d.planner.constraints import parse_fix, parse_limit
+from plan3d.planner.constraints import parse_all
 from plan3d.planner.exports import flags
 from plan3d.planner.tuning import PATTERNS, Reader, Template, pattern_of
+from plan3d.simulator.errors import InputError
 
 TIMEOUT_S = 900.0
 """Longest run of the user's command, unless said otherwise. [s]"""
@@ -126,6 +127,8 @@ def run(
     name = Path(out)
     if not name.name:
         raise typer.BadParameter(f"--out {out!r} is not a name; the files are called after it")
+    if dry_run and json:
+        raise InputError("--dry-run prints commands, --json an answer; leave out one of them")
     job, text = asked.job, pattern or PATTERNS.get(asked.framework)
     reader = Reader(
         job=job,
@@ -137,7 +140,7 @@ def run(
 
     tuning = Tuning(
         question=asked,
-        constraints=(*map(parse_fix, fix or ()), *map(parse_limit, limit or ())),
+        constraints=parse_all(fix, limit),
         template=Template.read(launch, job, partial(flags, asked.framework, job)),
         reader=reader,
         timeout_s=timeout or TIMEOUT_S,
@@ -147,4 +150,6 @@ def run(
         name=name,
     )
     files.check(tuning.record_path, tuning.profile_path)
+    if tuning.profile_path.exists() and not tuning.record_path.exists():
+        raise InputError(f"{tuning.profile_path} exists, and is of no record; give another --out")
     run_tuning(tuning, dry_run=dry_run, json=json)

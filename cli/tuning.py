@@ -5,11 +5,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from plan3d.cli import as_json, files, tune_report
+from plan3d.cli import files, tune_report
 from plan3d.cli.console import note, say
+from plan3d.cli.deliver import hand_over
 from plan3d.cli.progress import doing
 from plan3d.cli.question import Question
-from plan3d.cli.render import show
 from plan3d.cli.words import brief, seconds
 from plan3d.hardware_profiles.fit import overlay_toml
 from plan3d.planner import frameworks
@@ -76,14 +76,14 @@ def run_tuning(tuning: Tuning, *, dry_run: bool, json: bool) -> None:
     with opened(tuning.record_path, job, tuning.question.framework) as record:
         _say_begun(record)
         found = _tuned(tuning, grid, record, first)
+    fit, profile = (None, "") if found.best is None else _corrected(tuning, found)
+    hand_over(
+        tune_report.report(tuning.question, found, fit, profile),
+        lambda: tune_report.as_object(tuning.question, found, fit, profile),
+        json=json,
+    )
     if found.best is None:
-        show(tune_report.report(tuning.question, found, None, ""))
         raise NothingFeasibleError("no layout ran: all were too large, or failed")
-    fit, profile = _corrected(tuning, found)
-    if json:
-        say(as_json.dumps(tune_report.as_object(tuning.question, found, fit, profile)))
-    else:
-        show(tune_report.report(tuning.question, found, fit, profile))
 
 
 def _first(tuning: Tuning, grid: Grid) -> tuple[Layout, ...]:

@@ -1,6 +1,7 @@
 """How the values of options are read: numbers, amounts, times, each refused with what would do."""
 
 import re
+from typing import NewType
 
 import typer
 
@@ -21,11 +22,7 @@ def whole(value: str | int) -> int:
 
 def tokens(text: str) -> float:
     """Read a number of tokens: 300B, 1.5T, 3e11."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d{1,2})?) ?([KMBT]?)", text.strip(), re.I | re.ASCII)
-    value = float(match[1]) * _SCALES[match[2].upper()] if match else 0.0
-    if not 1 <= value <= 1e18:
-        raise typer.BadParameter(f"{text!r} is not a number of tokens; give one such as 300B")
-    return value
+    return _scaled(text, 1, 1e18, "a number of tokens; give one such as 300B")
 
 
 def price(text: str) -> float:
@@ -44,11 +41,15 @@ def duration(text: str | float) -> float:
     return seconds
 
 
-def counts(text: str) -> tuple[int, ...]:
+Counts = NewType("Counts", tuple[int, ...])
+"""Numbers of GPUs."""
+
+
+def counts(text: str) -> Counts:
     """Read numbers of GPUs: the powers of two of 64..16384, or a list such as 64,96,128."""
     ends = re.fullmatch(r"(\d{1,8})\.\.(\d{1,8})", text.strip(), re.ASCII)
     if ends is None:
-        return tuple(whole(part.strip()) for part in text.split(","))
+        return Counts(tuple(whole(part.strip()) for part in text.split(",")))
     low, high = whole(ends[1]), whole(ends[2])
     powers = tuple(2**i for i in range(20) if low <= 2**i <= high)
     if not powers:
@@ -56,16 +57,27 @@ def counts(text: str) -> tuple[int, ...]:
             f"{text!r}: there is no power of two from {low:,} to {high:,}; "
             "give a range such as 64..16384, or a list such as 64,96,128"
         )
-    return powers
+    return Counts(powers)
 
 
 def money(text: str) -> float:
     """Read an amount of dollars: 5M, 5M$, $750k, 2.5e6."""
-    bare = text.strip().removeprefix("$").removesuffix("$").removesuffix("USD").strip()
-    match = re.fullmatch(r"(\d{1,12}(?:\.\d+)?(?:e\d{1,2})?) ?([KMBT]?)", bare, re.I | re.ASCII)
+    bare = text.strip().removeprefix("$").removesuffix("$").removesuffix("USD")
+    return _scaled(bare, 0.01, 1e15, "an amount of USD; give one such as 5M or 750k")
+
+
+def gpu_hours(text: str) -> float:
+    """Read an amount of GPU hours: 1M, 750k [s]."""
+    return _DURATIONS["h"] * _scaled(text, 0.01, 1e15, "a number of GPU hours; give one such as 1M")
+
+
+def _scaled(text: str, least: float, most: float, wanted: str) -> float:
+    """Read a number that may end in K, M, B or T."""
+    number = r"(\d{1,20}(?:\.\d{1,20})?(?:e\+?\d{1,2})?) ?([KMBT]?)"
+    match = re.fullmatch(number, text.strip(), re.I | re.ASCII)
     value = float(match[1]) * _SCALES[match[2].upper()] if match else 0.0
-    if not 0 < value <= 1e15:
-        raise typer.BadParameter(f"{text!r} is not an amount of USD; give one such as 5M or 750k")
+    if not least <= value <= most:
+        raise typer.BadParameter(f"{text!r} is not {wanted}")
     return value
 
 

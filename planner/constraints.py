@@ -82,6 +82,11 @@ def parse_limit(text: str) -> Constraint:
     return Constraint(axis=axis, low=bound + (match[2] == ">"), high=inf)
 
 
+def parse_all(fixes: Iterable[str] | None, limits: Iterable[str] | None) -> tuple[Constraint, ...]:
+    """Return the constraints of what is fixed and what is limited."""
+    return (*map(parse_fix, fixes or ()), *map(parse_limit, limits or ()))
+
+
 def fixed(constraints: Iterable[Constraint], axis: str, default: float) -> float:
     """Return the one value that the constraints leave an axis, or the default."""
     exact = [c.low for c in constraints if c.axis == axis and c.low == c.high]

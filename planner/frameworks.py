@@ -37,6 +37,8 @@ class Framework:
     recompute: tuple[Recompute, ...] = tuple(Recompute)
     hybrid: bool = True
     """ZeRO may shard over part of the replicas."""
+    shards_context: bool = False
+    """ZeRO shards over all ranks of a context-parallel group, and more."""
     expert_tp: bool = True
     """Experts may have their own tensor parallelism."""
     etp_is_tp: bool = False
@@ -54,7 +56,7 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
         Framework(
             name="any",
             software="megatron-core",
-            tolerates=Reason.UNEVEN | Reason.ZERO_PIPELINE,
+            tolerates=Reason.UNEVEN | Reason.ZERO_PIPELINE | Reason.EXPERT_SEQUENCE,
         ),
         # Megatron-LM, megatron/training/arguments.py: --use-distributed-optimizer is ZeRO-1,
         # --data-parallel-sharding-strategy optim_grads and optim_grads_params (Megatron-FSDP)
@@ -79,8 +81,9 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
             tolerates=Reason.UNEVEN,
         ),
         # torchtitan/config and models/llama3/infra/parallelize.py: FSDP2 is ZeRO-3, with
-        # reshard_after_forward="never" ZeRO-2 ("default" is that with a pipeline); DDP only
-        # without any other parallelism, so that it is left out. Stages differ by at most a layer.
+        # reshard_after_forward="never" ZeRO-2 ("default" is that with a pipeline); it shards over
+        # dp_shard * cp (distributed/parallel_dims.py). DDP only without any other parallelism, so
+        # that it is left out. Stages differ by at most a layer.
         Framework(
             name="torchtitan",
             software="fsdp2-2024",
@@ -98,8 +101,9 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
             only_with_chunks=(Schedule.ZB_H1,),
             context=(RING,),
             recompute=(Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL),
+            shards_context=True,
             expert_tp=False,
-            tolerates=Reason.UNEVEN | Reason.ZERO_PIPELINE,
+            tolerates=Reason.UNEVEN | Reason.ZERO_PIPELINE | Reason.EXPERT_SEQUENCE,
         ),
         # DeepSpeed, runtime/pipe/engine.py and schedule.py (TrainSchedule is 1F1B); sequence
         # parallelism is Ulysses (arXiv:2309.14509); Megatron-DeepSpeed for tp.
@@ -113,7 +117,10 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
             # megatron/core/parallel_state.py
             context_alone=True,
             recompute=(Recompute.NONE, Recompute.FULL),
+            # ZeRO shards over all replicas; MiCS, which is for ZeRO-3 alone, is left out.
+            hybrid=False,
             overlaps=("dp_overlap",),
+            tolerates=Reason.EXPERT_SEQUENCE,
         ),
         # nanotron, src/nanotron/config: pp_engine 1f1b or afab, zero_stage 0 or 1,
         # recompute_layer, tp_linear_async_communication; context_parallel_size is read, but no
@@ -127,7 +134,7 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
             recompute=(Recompute.NONE, Recompute.FULL),
             hybrid=False,
             expert_tp=False,
-            tolerates=Reason.UNEVEN,
+            tolerates=Reason.UNEVEN | Reason.EXPERT_SEQUENCE,
         ),
     )
 }
@@ -163,6 +170,8 @@ def lacking(framework: Framework, layout: Layout) -> tuple[str, ...]:
          f"recompute={layout.recompute.name.lower()}"),
         (layout.zero > 0 and layout.shard < replicas and not framework.hybrid,
          "hybrid sharding (shard < dp * cp)"),
+        (layout.zero > 0 and layout.shard % layout.cp > 0 and framework.shards_context,
+         "shard that cp does not divide: it shards over all context-parallel ranks"),
         (layout.etp > 1 and not framework.expert_tp, "tensor parallelism of the experts alone"),
     )  # fmt: skip
     return tuple(f"{framework.name} has no {what}" for missing, what in asked if missing)

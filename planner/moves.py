@@ -124,7 +124,8 @@ def _followed(
     ranks = table.dp * table.cp
     whole = layout.zero == 0 or layout.shard == layout.dp * layout.cp or not framework.hybrid
     part = np.gcd(ranks.astype(np.int64), layout.shard).astype(np.float64)
-    part = np.where(whole | (part == 1), ranks, part)
+    apart = (part % table.cp != 0) & framework.shards_context
+    part = np.where(whole | (part == 1) | apart, ranks, part)
     shard = table.shard if "shard" in wish else np.where(table.zero > 0, part, 1.0)
     stage = np.asarray(stage_layers(job.model.layers, table.pp, table.vpp))
     block = table.recompute == Recompute.BLOCK

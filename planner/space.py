@@ -138,7 +138,8 @@ def _chunks(job: Job, framework: Framework) -> Floats:
 
 def _legal(job: Job, framework: Framework, table: LayoutTable) -> tuple[LayoutTable, Counter[str]]:
     """Return the rows with a legal variant, and how many break which rule first."""
-    waived = int(framework.tolerates | Reason.OFFLOAD)  # offload waits for zero
+    # Offload waits for zero, experts for sp.
+    waived = int(framework.tolerates | Reason.OFFLOAD | Reason.EXPERT_SEQUENCE)
     ring, exchange = (
         reasons(job.model, job.work, job.cluster, job.gpus, kind) & ~waived
         for kind in (table, expand(table, cp_all_to_all=np.ones((1, 1))))

@@ -86,6 +86,12 @@ def _parallelism(job: Job, layout: Layout) -> Iterator[Trial]:
                     technique=f"{kind} parallelism", change=f"{axis}={new}", job=job,
                     wish={axis: float(new)},
                 )  # fmt: skip
+    if job.model.experts is not None and layout.tp > 1:
+        own = 1 if layout.etp > 1 else layout.tp
+        yield Trial(
+            technique="expert tensor parallelism", change=f"etp={own}", job=job,
+            wish={"etp": float(own)},
+        )  # fmt: skip
     if layout.pp > 1:
         deeper = divisors(max(1, job.model.layers // layout.pp))
         for near in (deeper[deeper < layout.vpp][-1:], deeper[deeper > layout.vpp][:1]):

@@ -86,7 +86,10 @@ def _sharding(
     node = min(job.gpus, job.cluster.gpus_per_node) / table.tp[:, None]
     near = np.gcd(ranks.astype(np.int64), node.astype(np.int64)).astype(np.float64)
     some = fixed(constraints, "shard", 0.0) or near
-    some = np.where((some > 1) & (some < ranks) & (ranks % some == 0), some, ABSENT)
+    part_of = (some > 1) & (some < ranks) & (ranks % some == 0)
+    if framework.shards_context:
+        part_of &= some % table.cp[:, None] == 0
+    some = np.where(part_of, some, ABSENT)
     shard = np.where(zero == 0, 1.0, np.where(part, some * framework.hybrid, ranks))
     alone = (ranks == 1) & (zero == 0)
     held = (ranks > 1) & np.isin(zero, framework.zero) & (shard > 0)

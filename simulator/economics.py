@@ -53,6 +53,21 @@ def cost_usd(time_s: Numeric, gpus: Numeric, usd_per_s: Numeric) -> Numeric:
     return time_s * gpus * usd_per_s
 
 
+def rented_s(budget_usd: Numeric, usd_per_s: Numeric) -> Numeric:
+    r"""GPU time that a budget rents, the inverse of `cost_usd` [s].
+
+    .. math:: \frac{C}{c}
+
+    Parameters
+    ----------
+    budget_usd
+        *C*. [USD] Scalar or (n,).
+    usd_per_s
+        Rent of one GPU, *c*, above 0. [USD/s]
+    """
+    return budget_usd / usd_per_s
+
+
 def energy_j(time_s: Numeric, gpus: Numeric, power_w: Numeric) -> Numeric:
     r"""Energy of the GPUs at their power limit: an upper bound, hosts and cooling excluded [J].
 

@@ -36,6 +36,7 @@ class Reason(IntFlag):
     SEQUENCE = auto()
     ULYSSES = auto()
     SEQUENCE_PARALLEL = auto()
+    EXPERT_SEQUENCE = auto()
     INTERLEAVE = auto()
     INTERLEAVE_BATCH = auto()
     SCHEDULE = auto()
@@ -93,6 +94,10 @@ EXPLANATIONS: Final[Mapping[Reason, tuple[str, str]]] = {
         "sequence parallelism needs tp > 1, and a hidden size and a sequence that divide by its "
         "ranks",
         "use sp=0, or another tp or cp",
+    ),
+    Reason.EXPERT_SEQUENCE: (
+        "a mixture of experts with tp > 1 needs sequence parallelism",
+        "use sp=1, or tp=1",
     ),
     Reason.INTERLEAVE: (
         "interleaving needs pp > 1, and pp > 2 where pipeline transfers do not overlap",
@@ -225,6 +230,8 @@ def _experts(model: ModelSpec, t: LayoutTable) -> Iterator[Rule]:
     if model.experts is None:
         yield Reason.EXPERTS, (t.ep > 1) | (t.etp > 1)
         return
+    # Megatron-LM, moe_layer.py: raised in training.
+    yield Reason.EXPERT_SEQUENCE, (t.tp > 1) & (t.sp == 0)
     yield Reason.EXPERTS, _splits(model.experts.count, t.ep)
     yield Reason.FOLDING, (t.tp * t.cp * t.dp % (t.ep * t.etp) != 0) | (t.tp % t.etp != 0)
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from plan3d.simulator import textbook
 from plan3d.simulator.economics import KWH_J, RunCost, run_cost
+from plan3d.simulator.errors import InputError
 from plan3d.simulator.footprint import Site, electricity_usd, emissions_kg, site_energy_j
 from plan3d.simulator.goodput import failures, lost_gpu_s
 from plan3d.simulator.hardware import Cluster
@@ -75,6 +76,11 @@ def whole_run(
     """
     where = site or Site()
     stops = interruptions(model, work, estimate.gpus, cluster.gpus_per_node, parts or Reliability())
+    if stops.goodput <= 0:
+        raise InputError(
+            f"nothing is ever trained: something fails every {stops.mtbf_s:,.3g} s, which is less "
+            "than a restart and a checkpoint take; use fewer GPUs, or more reliable ones"
+        )
     cost = run_cost(estimate, cluster.gpu, tokens, stops.goodput)
     energy_j = float(site_energy_j(cost.energy_j, where.host_share, where.pue))
     return WholeRun(

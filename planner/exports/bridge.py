@@ -8,7 +8,7 @@ from typing import Final
 
 from plan3d.planner.exports import limits, megatron
 from plan3d.planner.exports.arguments import Arguments, Value
-from plan3d.planner.exports.megatron import OPTIMIZERS, ROUNDED, SCATTERED
+from plan3d.planner.exports.megatron import OPTIMIZERS, ROUNDED
 from plan3d.planner.exports.planned import Exporter, Limit, Planned, comment
 from plan3d.planner.exports.shell import nodes
 
@@ -226,7 +226,6 @@ def _function(
 
 
 _COMMON: Final = (
-    SCATTERED,
     limits.precision(*PRECISION),
     ROUNDED,
     limits.optimizer(*OPTIMIZERS),

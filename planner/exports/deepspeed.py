@@ -95,13 +95,6 @@ DEEPSPEED: Final = Exporter(
     checked="deepspeed 0.19.8; Megatron-DeepSpeed of 2026-08 (not installed: names read)",
     limits=(
         Limit(
-            says="hybrid sharding (shard < dp * cp): ZeRO shards over all; leave shard out",
-            applies=lambda plan: (
-                0 < plan.layout.shard * (plan.layout.zero > 0) < plan.layout.dp * plan.layout.cp
-            ),
-            refused=True,
-        ),
-        Limit(
             says="offload of a share with ZeRO-1 or 2: use offload=0 or 1, or zero=3",
             applies=lambda plan: 0 < plan.layout.offload < 1 and plan.layout.zero < 3,
             refused=True,

@@ -219,14 +219,6 @@ def _rounded(plan: Planned) -> Layout:
     return replace(layout, recompute_layers=count)
 
 
-SCATTERED: Final = Limit(
-    says="a mixture of experts with tp > 1 and sp=0: Megatron-Core raises an error; use sp=1",
-    applies=lambda plan: (
-        plan.job.model.experts is not None and plan.layout.tp > 1 and not plan.layout.sp
-    ),
-    refused=True,
-)
-
 ROUNDED: Final = Limit(
     says="recompute=block counts layers in each of vpp chunks: rounded up to a multiple of vpp",
     applies=lambda plan: plan.layout.recompute_layers % plan.layout.vpp > 0,
@@ -248,7 +240,6 @@ MEGATRON: Final = Exporter(
     suffix=".sh",
     checked="Megatron-LM of 2026-08-22, megatron-core 0.16.1",
     limits=(
-        SCATTERED,
         limits.TP_OVERLAP,
         ROUNDED,
         limits.optimizer(*OPTIMIZERS),

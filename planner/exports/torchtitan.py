@@ -160,11 +160,6 @@ def _call(field: str, kind: str, given: Arguments) -> list[str]:
 
 _LIMITS: Final = (
     Limit(
-        says="a shard that cp does not divide: FSDP shards over dp_shard * cp; use its multiple",
-        applies=lambda plan: plan.layout.zero > 0 and plan.layout.shard % plan.layout.cp > 0,
-        refused=True,
-    ),
-    Limit(
         says="offload of a share: use offload=0 or 1",
         applies=lambda plan: 0 < plan.layout.offload < 1,
         refused=True,

@@ -47,6 +47,7 @@ def read(text: str, asked: Asked) -> Imported:
         wanted=set(given.wanted),
     )
     found = job_of(told, Asked(gpus=asked.gpus or gpus, layers=asked.layers), framework="deepspeed")
+    Given(values=flags, wanted=told.wanted).recognised("configuration or command of DeepSpeed")
     layout = found.layout
     steps = Given(values=config).whole("gradient_accumulation_steps")
     batch = found.global_batch

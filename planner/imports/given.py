@@ -85,6 +85,17 @@ class Given:
         """Count names as read: they are known, and have no part in a layout."""
         self.wanted.update(names)
 
+    def recognised(self, what: str) -> None:
+        """Refuse values of which nobody asked for any.
+
+        Raises
+        ------
+        InputError
+            If so: the text is something else.
+        """
+        if not any(self.values.get(name) is not None for name in self.wanted):
+            raise InputError(f"nothing in it is known: this is no {what}")
+
     @property
     def unused(self) -> tuple[str, ...]:
         """What nobody asked for, as written, and the name that a slip may have meant."""

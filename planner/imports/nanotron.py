@@ -34,6 +34,8 @@ def read(text: str, asked: Asked) -> Imported:
     engines = {word: schedule for schedule, word in ENGINES.items()}
     zero = given.whole("optimizer.zero_stage", least=0) or 0
     shared = dp * ranks["cp"]
+    scattered = (given.word("parallelism.tp_mode") or "").upper() == "REDUCE_SCATTER"
+    schedule: Schedule = given.choice("parallelism.pp_engine", engines, Schedule.GPIPE)
     layout = Layout(
         tp=ranks["tp"],
         pp=ranks["pp"],
@@ -43,19 +45,21 @@ def read(text: str, asked: Asked) -> Imported:
         micro_batch=micro_batch,
         zero=min(zero, 3) if shared > 1 else 0,
         shard=shared if zero else 1,
-        sp=int((given.word("parallelism.tp_mode") or "").upper() == "REDUCE_SCATTER"),
+        sp=int(scattered and ranks["tp"] > 1),
         recompute=Recompute.FULL if given.on("parallelism.recompute_layer") else Recompute.NONE,
-        schedule=given.choice("parallelism.pp_engine", engines, Schedule.GPIPE),
+        schedule=schedule if ranks["pp"] > 1 else Schedule.ONE_F_ONE_B,
         tp_overlap=int(given.on("parallelism.tp_linear_async_communication") or ranks["tp"] == 1),
     )
     dtype = given.word("model.dtype") or "bfloat16"
     precision = "bf16-pure" if _pure(given, dtype) else _DTYPES.get(dtype.removeprefix("torch."))
     given.ignore(["model.make_vocab_size_divisible_by"])
+    model = _model(given)
+    given.recognised("configuration of nanotron")
     return Imported(
         framework="nanotron",
         layout=layout,
         moe=layout.ep > 1,
-        model=_model(given),
+        model=model,
         seq=given.whole("tokens.sequence_length"),
         global_batch=global_batch,
         precision=precision,

@@ -124,6 +124,7 @@ def _job(values: dict[str, Any], asked: Asked) -> Imported:
         offload=float(given.on(f"{_T}enable_cpu_offload")),
     )  # fmt: skip
     optimizer = given.word("optimizer.name") or "AdamW"
+    given.recognised("configuration of torchtitan")
     return Imported(
         framework="torchtitan",
         layout=layout,

@@ -1,11 +1,12 @@
 """The options that commands share."""
 
+from inspect import signature
 from typing import Annotated, Any
 
 import pytest
 import typer
 
-from plan3d.cli.asking import OPTIONS, STEP, asks
+from plan3d.cli.asking import OPTIONS, STEP, Ask, asks, offers
 from plan3d.cli.question import Question
 from plan3d.planner import frameworks
 
@@ -47,6 +48,26 @@ def test_an_option_that_was_not_given_to_it_is_unknown() -> None:
     with pytest.raises(SystemExit) as left:
         application(["--model", "gpt13b", "--gpus", "64", "--tokens", "1B"])
     assert left.value.code == 2
+
+
+def test_a_command_may_say_the_rest_of_the_question_itself() -> None:
+    def own(ask: Ask, gpus: Annotated[int, typer.Option()] = 1) -> None:
+        ASKED.append((ask(gpus=8 * gpus), gpus))
+
+    application = typer.Typer(add_completion=False)
+    application.command()(offers(("model", "seq"))(own))
+    with pytest.raises(SystemExit):
+        application(["--model", "gpt13b", "--seq", "1024", "--gpus", "3"])
+    asked, gpus = ASKED.pop()
+    assert (asked.job.gpus, asked.job.work.seq, gpus) == (24, 1024, 3)
+
+
+def test_its_own_options_stand_where_the_shared_of_that_name_would() -> None:
+    def own(ask: Ask, times: int = 1, gpus: int = 1) -> None:
+        raise NotImplementedError
+
+    names = list(signature(offers(("model", "seq"))(own)).parameters)
+    assert names == ["model", "gpus", "seq", "times"]
 
 
 def test_its_help_is_its_own() -> None:

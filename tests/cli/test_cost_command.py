@@ -70,7 +70,7 @@ def test_a_layout_that_does_not_fit_is_said(capsys: Capture) -> None:
         (["--storage", "fast"], "'fast' is not a bandwidth; give one such as '2 GB/s'"),
         (["--pue", "0.5"], "pue is 0.5, but must be a number from 1"),
         (["--co2", "-3"], "'-3' is not a number from 0"),
-        (["--mtbf-gpu", "1s"], "goodput is 0"),
+        (["--mtbf-gpu", "1s"], "nothing is ever trained: something fails every"),
         (["--layout", "tp=3"], "cannot run as"),
     ],
 )

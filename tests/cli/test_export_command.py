@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,11 @@ def test_a_file_is_replaced_only_when_asked(capsys: Capture, tmp_path: Path) -> 
         (["--to", "megatron"], "give --plan FILE.json, or --model"),
         (["--to", "nanotron", *SMALL, "--layout", "zero=3"], "nanotron has no ZeRO stage 3"),
         (["--to", "megatron", *SMALL, "--layout", "tp=3"], "cannot run"),
-        (["--to", "megatron", *SMALL, *LAYOUT, "--exact"], "--searcher dp"),
+        (["--to", "megatron", *SMALL, *LAYOUT, "--exact"], "give --plan FILE.json"),
+        (["--to", "megatron", *SMALL, *LAYOUT, "--rank", "2"], "give --plan FILE.json"),
+        (["--to", "megatron", "--plan", "x.json", "--exact", "--rank", "2"], "leave out --rank"),
+        (["--to", "megatron", "--plan", "x.json", "--seq", "4096"], "leave out the others"),
+        (["--to", "megatron", "--plan", "x.json", "--precision", "fp8"], "leave out the others"),
         (["--to", "megatron", *SMALL, *LAYOUT, "--plan", "x.json"], "leave out the others"),
     ],
 )
@@ -182,11 +187,14 @@ def test_a_layout_that_was_tampered_with(
     assert re.search(message, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("value", [None, 0, -1, 1.5, 10**30, "", "x", [], {}, True])
+@pytest.mark.parametrize(
+    "value", [None, 0, -1, 1.5, 10**30, 10**400, inf, nan, "", "x", [], {}, True]
+)
 def test_nothing_in_a_plan_is_trusted(written: str, value: object) -> None:
     """Any field may be anything: it is refused, or a file comes of it."""
     plain = json.loads(written)
-    parts = [plain, plain["job"], plain["job"]["shape"], plain["plans"][0]["layout"]]
+    plan = plain["plans"][0]
+    parts = [plain, plain["job"], plain["job"]["shape"], plan, plan["layout"]]
     for part in parts:
         for field in list(part):
             kept, part[field] = part[field], value
@@ -196,6 +204,23 @@ def test_nothing_in_a_plan_is_trusted(written: str, value: object) -> None:
                 text = str(error)
             assert text
             part[field] = kept
+
+
+@pytest.mark.parametrize("value", [0, -1, "x", True, nan, inf, 10**400])
+@pytest.mark.parametrize("field", ["step_time_s", "memory_bytes", "capacity_bytes"])
+def test_figures_of_a_plan_are_figures(written: str, field: str, value: object) -> None:
+    plain = json.loads(written)
+    plain["plans"][0][field] = value
+    with pytest.raises(InputError, match=f"{field} is .* must be a number above 0"):
+        read_plan(json.dumps(plain)).planned(1)
+
+
+def test_a_plan_of_a_hardware_file_asks_for_it(written: str) -> None:
+    plain = json.loads(written)
+    plain["job"]["hardware"] = "../mine"
+    with pytest.raises(InputError, match=r"give --hardware FILE.toml"):
+        read_plan(json.dumps(plain)).planned(1)
+    assert read_plan(json.dumps(plain)).planned(1, "dgx-h100").job.cluster.name == "dgx-h100"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"version": 1}', "\ud800"])
@@ -214,6 +239,14 @@ def test_hostile_names_stay_comments(capsys: Capture, plan: Path) -> None:
     lines = [line for line in capsys.readouterr().out.splitlines() if "owned" in line]
     assert lines
     assert all(line.startswith("# ") for line in lines)
+
+
+def test_a_file_may_have_a_space_in_its_name(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "my job.yaml"
+    path.write_text("parallelism: {dp: 8}")
+    assert run(["import", "--from", "nanotron", str(path)]) == 0
+    assert "Layout: tp=1,pp=1,dp=8" in capsys.readouterr().out
+    assert run(["import", "--from", "megatron", f"{'x' * 5000} --bf16", "--gpus", "8"]) == 0
 
 
 def test_the_answer_of_import(capsys: Capture) -> None:

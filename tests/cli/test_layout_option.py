@@ -4,13 +4,19 @@ import pytest
 
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.words import as_option
+from plan3d.planner.result import Job
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import FIELDS, Layout, Order, Recompute, Schedule
 from plan3d.simulator.software import Software
+from tests.planner.jobs import job as a_job
+
+
+def job(gpus: int, software: Software) -> Job:
+    return replace(a_job(gpus), software=software)
 
 
 def test_what_is_left_out_follows_from_the_rest(software: Software) -> None:
-    layout = read_layout("tp=8, pp=4, vpp=2, zero=1, mb=2", 64, software)
+    layout = read_layout("tp=8, pp=4, vpp=2, zero=1, mb=2", job(64, software))
     assert layout == Layout(
         tp=8, pp=4, dp=2, vpp=2, micro_batch=2, zero=1, shard=2, sp=1,
         schedule=Schedule.INTERLEAVED,
@@ -19,7 +25,7 @@ def test_what_is_left_out_follows_from_the_rest(software: Software) -> None:
 
 def test_what_is_given_is_taken(software: Software) -> None:
     text = "tp=2,dp=3,sp=off,recompute=FULL,schedule=1f1b,offload=0.5"
-    assert read_layout(text, 64, software) == Layout(
+    assert read_layout(text, job(64, software)) == Layout(
         tp=2, dp=3, recompute=Recompute.FULL, offload=0.5
     )
 
@@ -32,14 +38,14 @@ def test_every_axis_survives_the_round_trip(software: Software) -> None:
         order=Order.TP_CP_EP_PP_DP,
     )  # fmt: skip
     assert len({getattr(layout, name) == getattr(Layout(), name) for name in FIELDS}) == 1
-    assert read_layout(as_option(layout), 120, software) == layout
+    assert read_layout(as_option(layout), job(120, software)) == layout
 
 
 @pytest.mark.parametrize("name", ["sp", "zero", "vpp"])
 def test_a_default_against_the_rule_survives_too(software: Software, name: str) -> None:
     base = Layout(tp=2, pp=2, dp=2, sp=1, zero=1, shard=2, vpp=2, schedule=Schedule.INTERLEAVED)
     layout = replace(base, **{name: getattr(Layout(), name)})  # type: ignore[arg-type]
-    assert read_layout(as_option(layout), 8, software) == layout
+    assert read_layout(as_option(layout), job(8, software)) == layout
 
 
 @pytest.mark.parametrize(
@@ -60,5 +66,5 @@ def test_a_default_against_the_rule_survives_too(software: Software, name: str) 
 )
 def test_a_wrong_text_is_refused(software: Software, text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        read_layout(text, 64, software)
+        read_layout(text, job(64, software))
     assert message in str(caught.value)

@@ -86,6 +86,17 @@ def test_options_stand_in_their_groups(capsys: Capture) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"validate", "check"}))
+def test_no_option_is_left_without_a_group_and_arguments_come_first(
+    name: str, capsys: Capture
+) -> None:
+    main.run([name, "-h"])
+    page = capsys.readouterr().out
+    headings = [line for line in page.splitlines() if line.endswith(":") and line[0] != " "]
+    assert "Options:" not in headings
+    assert "Arguments:" not in headings[1:]
+
+
 def test_a_command_of_a_command_has_a_page(capsys: Capture) -> None:
     assert main.run(["models", "show", "--help"]) == 0
     page = capsys.readouterr().out

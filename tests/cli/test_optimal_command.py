@@ -24,6 +24,13 @@ def test_hours_and_dollars_are_the_same_budget(capsys: Capture) -> None:
     assert half["flop"] == pytest.approx(hours["flop"] / 2)
 
 
+def test_a_gpu_without_bf16(capsys: Capture) -> None:
+    line = printed(capsys, "optimal", "--gpu-hours", "1M", "--hardware", "dgx1-v100").splitlines()[
+        0
+    ]
+    assert line.endswith("at MFU 40% in fp16")
+
+
 def test_the_table(capsys: Capture) -> None:
     lines = printed(capsys, "optimal", "--budget", "5M").splitlines()
     assert lines[0].endswith("FLOP: h100-80g-sxm at MFU 40% in bf16")
@@ -35,6 +42,7 @@ def test_the_table(capsys: Capture) -> None:
     [
         ([], "give one budget"),
         (["--flop", "1e24", "--budget", "5M"], "give one budget"),
+        (["--gpu-hours", "x"], "'x' is not a number of GPU hours; give one such as 1M"),
         (["--flop", "much"], "'much' is not an amount of FLOP"),
         (["--gpu-hours", "1M", "--mfu", "1.5"], "'1.5' is not a share above 0, up to 1"),
         (["--gpu-hours", "1M", "--mfu", "."], "'.' is not a share"),

@@ -51,6 +51,25 @@ def test_the_best_measured_layout_is_the_answer(capsys: Capture) -> None:
     assert len(list(Path("tune.logs").iterdir())) == 8
 
 
+def test_where_nothing_ran_that_is_json_too(capsys: Capture) -> None:
+    tune("--trials", "2", "--first", "2", "--json", command="false {tp}", status=3)
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert found["best"] is None
+    assert [attempt["status"] for attempt in found["attempts"]] == ["failed", "failed"]
+
+
+def test_a_profile_of_somebody_else_is_not_replaced(capsys: Capture) -> None:
+    Path("mine.toml").write_text('base = "dgx-h100"\n')
+    tune("--trials", "1", "--out", "mine", "--hardware", "mine.toml", status=2)
+    assert "mine.toml exists, and is of no record; give another --out" in capsys.readouterr().err
+    assert sorted(path.name for path in Path().iterdir()) == ["mine.toml"]
+
+
+def test_commands_are_not_an_answer(capsys: Capture) -> None:
+    tune("--dry-run", "--json", status=2)
+    assert "leave out one of them" in capsys.readouterr().err
+
+
 def test_as_json_nothing_else_is_said(capsys: Capture) -> None:
     tune("--trials", "4", "--json", "--first", "2", "--seed", "3", "--out", "mine")
     out, err = capsys.readouterr()

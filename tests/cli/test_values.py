@@ -1,7 +1,19 @@
 import pytest
 import typer
 
-from plan3d.cli.values import amount, counts, flop, money, price, rate, share, span, tokens, whole
+from plan3d.cli.values import (
+    amount,
+    counts,
+    flop,
+    gpu_hours,
+    money,
+    price,
+    rate,
+    share,
+    span,
+    tokens,
+    whole,
+)
 
 
 def test_whole() -> None:
@@ -109,3 +121,9 @@ def test_plain_numbers() -> None:
             amount(wrong)
         with pytest.raises(typer.BadParameter):
             flop(wrong)
+
+
+def test_gpu_hours_are_seconds() -> None:
+    assert gpu_hours("1.5k") == 1500 * 3600
+    with pytest.raises(typer.BadParameter, match="not a number of GPU hours"):
+        gpu_hours("0")

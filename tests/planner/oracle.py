@@ -20,6 +20,8 @@ class Rules:
     zero: tuple[int, ...] = (0, 1, 2, 3)
     zero_with_stages: bool = False
     hybrid: bool = True
+    context_apart: bool = True
+    experts_alone: bool = False
     interleaves: bool = True
     schedules: tuple[int, ...] = tuple(range(9))
     chunked: tuple[int, ...] = ()
@@ -32,23 +34,24 @@ class Rules:
 
 
 RULES = {
-    "any": Rules(uneven=True, zero_with_stages=True),
+    "any": Rules(uneven=True, zero_with_stages=True, experts_alone=True),
     "megatron": Rules(uneven=True, schedules=(ONE_F_ONE_B, INTERLEAVED)),
     "nemo": Rules(uneven=True, schedules=(ONE_F_ONE_B, INTERLEAVED), zero=(0, 1)),
     "torchtitan": Rules(
         uneven=True, zero=(2, 3), zero_with_stages=True, ulysses=False,
-        recompute=(NONE, SELECTIVE, FULL), expert_tp=False,
+        recompute=(NONE, SELECTIVE, FULL), expert_tp=False, experts_alone=True, context_apart=False,
         schedules=(GPIPE, ONE_F_ONE_B, INTERLEAVED, LOOPED_BFS, ZB_H1, ZB_V, DUALPIPE_V),
         chunked=(ZB_H1,),
     ),
     "deepspeed": Rules(
         interleaves=False, schedules=(ONE_F_ONE_B, ZB_H1), context_alone=True, ring=False,
-        recompute=(NONE, FULL),
+        recompute=(NONE, FULL), hybrid=False, experts_alone=True,
         overlap=(0, 1, 0),
     ),
     "nanotron": Rules(
         uneven=True, zero=(0, 1), hybrid=False, interleaves=False, ring=False, ulysses=False,
-        recompute=(NONE, FULL), expert_tp=False, schedules=(GPIPE, ONE_F_ONE_B),
+        recompute=(NONE, FULL), expert_tp=False, experts_alone=True,
+        schedules=(GPIPE, ONE_F_ONE_B),
     ),
 }  # fmt: skip
 
@@ -71,9 +74,11 @@ def nested_loops(job: Job, rules: Rules) -> Iterator[tuple[float, ...]]:
                     continue
                 if not experts_ok(job, rules, tp * cp * dp, ep, etp):
                     continue
+                if spec.experts and tp > 1 and not sp and not rules.experts_alone:
+                    continue
                 for schedule, (zero, shard), (kind, k) in product(
                     rules.schedules,
-                    sharding(job, rules, tp, pp, cp * dp),
+                    sharding(job, rules, tp, pp, cp, dp),
                     recomputation(job, rules, pp, vpp),
                 ):
                     if not schedule_ok(rules, schedule, pp, vpp, batch // (dp * mb)):
@@ -146,11 +151,13 @@ def experts_ok(job: Job, rules: Rules, ranks: int, ep: int, etp: int) -> bool:
     )
 
 
-def sharding(job: Job, rules: Rules, tp: int, pp: int, ranks: int) -> set[tuple[int, int]]:
+def sharding(job: Job, rules: Rules, tp: int, pp: int, cp: int, dp: int) -> set[tuple[int, int]]:
+    ranks = cp * dp
     if ranks == 1:
         return {(0, 1)}
     some = gcd(ranks, min(job.gpus, job.cluster.gpus_per_node) // tp)
-    shards = {ranks} | ({some} if rules.hybrid and some > 1 else set())
+    hybrid = rules.hybrid and some > 1 and (rules.context_apart or some % cp == 0)
+    shards = {ranks} | ({some} if hybrid else set())
     staged = pp == 1 or rules.zero_with_stages
     plain = {(0, 1)} if 0 in rules.zero else set()
     return plain | {

@@ -1,5 +1,7 @@
 """What the known techniques do to a layout."""
 
+from dataclasses import replace
+
 import pytest
 
 from plan3d import hardware_profiles
@@ -10,9 +12,9 @@ from plan3d.planner.result import Job
 from plan3d.planner.sensitivity import neighbours
 from plan3d.simulator.estimate import estimate_table
 from plan3d.simulator.layout import Layout, LayoutTable, Recompute
-from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.model import Experts, ModelSpec
 from plan3d.simulator.workload import Workload
-from tests.planner.jobs import job
+from tests.planner.jobs import job, model
 
 JOB = job(32, batch=64)
 LAYOUT = Layout(tp=4, sp=1, pp=2, dp=4, micro_batch=2, recompute=Recompute.FULL)
@@ -29,6 +31,18 @@ def named(found: tuple[Effect, ...], change: str) -> Effect:
 def test_every_technique_of_the_lecture_is_answered() -> None:
     _, found = effects(JOB, LAYOUT)
     assert {effect.trial.technique for effect in found} >= LECTURE | {"fused attention"}
+
+
+def test_experts_are_tried_with_and_without_tensor_parallelism() -> None:
+    asked = job(8, model(experts=Experts(count=4, top_k=2, ffn=64)))
+    layout = Layout(tp=2, sp=1, dp=4, ep=2, etp=2)
+    found = named(effects(asked, layout)[1], "etp=1")
+    assert found.layout == replace(layout, etp=1)
+    assert named(effects(asked, found.layout)[1], "etp=2").layout == layout
+    refused = named(effects(asked, found.layout, framework="nanotron")[1], "etp=2").refused
+    assert refused == "nanotron has no tensor parallelism of the experts alone"
+    dense = effects(JOB, LAYOUT)[1]
+    assert not any(effect.trial.change.startswith("etp") for effect in dense)
 
 
 def test_what_fits_comes_first_the_largest_gain_in_front() -> None:

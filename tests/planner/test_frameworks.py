@@ -37,6 +37,16 @@ def test_what_a_framework_lacks_is_named() -> None:
         "nanotron has no hybrid sharding (shard < dp * cp)",
     )
     assert lacking(named("megatron"), layout) == ("megatron has no schedule gpipe",)
+    assert lacking(named("deepspeed"), Layout(dp=4, zero=3, shard=2)) == (
+        "deepspeed has no hybrid sharding (shard < dp * cp)",
+    )
+    beside = Layout(dp=2, cp=4, zero=3, shard=2)
+    assert lacking(named("megatron"), beside) == ()
+    assert lacking(named("torchtitan"), beside) == (
+        "torchtitan has no shard that cp does not divide: it shards over all context-parallel "
+        "ranks",
+    )
+    assert lacking(named("torchtitan"), Layout(dp=4, cp=2, zero=3, shard=4)) == ()
 
 
 def test_the_default_is_a_framework_that_exists() -> None:

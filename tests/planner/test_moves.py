@@ -29,6 +29,14 @@ def test_hybrid_sharding_stays_as_it_is_where_it_can() -> None:
     assert moved(old, tp=2).layout == Layout(tp=2, dp=16, zero=3, shard=8, sp=1)
 
 
+def test_a_shard_holds_the_context_parallel_ranks_where_it_must() -> None:
+    """Groups of 2 cannot hold 4 context-parallel ranks: FSDP shards over all 32 then."""
+    old = Layout(dp=32, zero=3, shard=2)
+    assert moved(old, "torchtitan", cp=4).layout == Layout(dp=8, cp=4, zero=3, shard=32)
+    assert moved(old, "torchtitan", cp=2).layout == Layout(dp=16, cp=2, zero=3, shard=2)
+    assert moved(old, "megatron", cp=4).layout == Layout(dp=8, cp=4, zero=3, shard=2)
+
+
 def test_a_single_stage_has_no_chunks() -> None:
     old = Layout(pp=4, dp=8, vpp=2, schedule=Schedule.INTERLEAVED)
     assert moved(old, pp=1).layout == Layout(dp=32)

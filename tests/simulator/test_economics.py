@@ -8,6 +8,7 @@ from plan3d.simulator.economics import (
     cost_usd,
     criteria,
     energy_j,
+    rented_s,
     run_cost,
     run_time_s,
     tokens_per_usd,
@@ -110,3 +111,8 @@ def test_gpt3_took_a_month_of_thousands_of_v100() -> None:
 
 def test_energy_is_power_times_time() -> None:
     assert energy_j(run_time_s(10.0, 2.0, 3.0), 4, 100.0) == 15 * 4 * 100
+
+
+def test_what_a_budget_rents_costs_the_budget() -> None:
+    assert rented_s(7200.0, 2 / 3600) == pytest.approx(3600 * 3600)
+    assert cost_usd(rented_s(5e6, 1e-3), 1, 1e-3) == pytest.approx(5e6)

@@ -89,12 +89,14 @@ def test_sequence_parallelism_splits_the_sequence() -> None:
     ("layout", "reason"),
     [
         (Layout(dp=6, ep=6), Reason(0)),
-        (Layout(tp=2, dp=3, ep=3, etp=2), Reason(0)),
-        (Layout(tp=2, dp=3, ep=6), Reason(0)),  # experts fold over tp
+        (Layout(tp=2, sp=1, dp=3, ep=3, etp=2), Reason(0)),
+        (Layout(tp=2, sp=1, dp=3, ep=6), Reason(0)),  # experts fold over tp
+        (Layout(tp=2, dp=3, ep=3, etp=2), Reason.EXPERT_SEQUENCE),
+        (Layout(tp=2), Reason.EXPERT_SEQUENCE),  # ep=1, too
         (Layout(dp=4, ep=4), Reason.EXPERTS),  # 6 experts
         (Layout(dp=4, ep=3), Reason.FOLDING),
-        (Layout(tp=2, dp=4, etp=4), Reason.FOLDING),  # etp beyond tp
-        (Layout(tp=8, etp=8), Reason.KV_HEADS | Reason.FFN),  # expert width 36
+        (Layout(tp=2, sp=1, dp=4, etp=4), Reason.FOLDING),  # etp beyond tp
+        (Layout(tp=8, sp=1, etp=8), Reason.KV_HEADS | Reason.FFN),  # expert width 36
     ],
     ids=str,
 )

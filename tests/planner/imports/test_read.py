@@ -44,6 +44,25 @@ def test_a_configuration_of_deepspeed() -> None:
         read("deepspeed", json.dumps(config), Asked(gpus=8))
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("deepspeed", "{}"),
+        ("deepspeed", '{"version": "0.1.0", "job": {}, "plans": []}'),
+        ("nanotron", "a: 1"),
+        ("torchtitan-toml", "[job]\nname = 'x'"),
+    ],
+)
+def test_what_holds_nothing_known_is_no_configuration(name: str, text: str) -> None:
+    with pytest.raises(InputError, match="nothing in it is known"):
+        read(name, text, Asked(gpus=None if name == "nanotron" else 8))
+
+
+def test_one_rank_of_nanotron_has_nothing_to_scatter_or_to_schedule() -> None:
+    text = "parallelism: {dp: 8, tp: 1, pp: 1, tp_mode: REDUCE_SCATTER, pp_engine: afab}"
+    assert read("nanotron", text).layout == Layout(dp=8)
+
+
 def test_flags_of_megatron_deepspeed() -> None:
     text = "deepspeed --num_gpus 8 t.py --ds-sequence-parallel-size 8 --zero-stage 3 --bf16"
     found = read("deepspeed", text)

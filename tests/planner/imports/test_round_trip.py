@@ -22,20 +22,15 @@ JOBS = {"dense": job(16, LLAMA), "experts": job(16, MOE)}
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("kind", JOBS)
 def test_layouts_survive(name: str, kind: str) -> None:
+    """A plan that cannot be exported is no plan: nothing that a search offers is refused."""
     asked = JOBS[kind]
-    survived = 0
     for layout in drawn(name, asked, 100):
-        try:
-            written = export(name, plan(layout, of=asked))
-        except InputError:
-            continue
+        written = export(name, plan(layout, of=asked))
         found = read(name, written.text, Asked(gpus=16, layers=8))
         assert found.layout == written.layout, layout
         assert (found.seq, found.global_batch) == (64, 16)
         assert found.precision == "bf16"
         assert found.unused == ()
-        survived += 1
-    assert survived >= 40
 
 
 @pytest.mark.parametrize("name", READERS)
