@@ -15,9 +15,9 @@ import numpy as np
 from accuracy_choices import choices
 from intervals import left_out_coverage
 
+from plan3d.cli.commands.validate_command import Shipped
 from plan3d.cli.figures.accuracy import draw
 from plan3d.cli.figures.style import image
-from plan3d.cli.validate_command import Shipped
 from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.validation import Errors, Prediction, Validation, published_runs, validate
 from plan3d.planner.validation.unseen import unseen_errors

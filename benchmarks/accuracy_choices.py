@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from plan3d.cli.validate_command import Shipped
+from plan3d.cli.commands.validate_command import Shipped
 from plan3d.planner.validation import published_runs
 from plan3d.planner.validation.choice import SkipError
 from plan3d.planner.validation.prediction import predict

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from plan3d.cli.inputs import job
 from plan3d.cli.layout_option import read_layout
-from plan3d.cli.partition_report import runs
+from plan3d.cli.reports.partition_report import runs
 from plan3d.planner.frameworks import FRAMEWORKS
 from plan3d.planner.partition import dp, ilp
 from plan3d.planner.partition.compare import Comparison, compare

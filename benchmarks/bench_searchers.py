@@ -16,7 +16,7 @@ import numpy as np
 from searchers_figure import figure
 
 import plan3d
-from plan3d.cli.validate_command import Shipped
+from plan3d.cli.commands.validate_command import Shipped
 from plan3d.planner.constraints import parse_fix
 from plan3d.planner.searchers.boxes import closed_form, fastest, recorded
 from plan3d.planner.searchers.grid import Grid, grid_from, grid_of

@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.optimize import least_squares
 
-from plan3d.cli.validate_command import Shipped
+from plan3d.cli.commands.validate_command import Shipped
 from plan3d.hardware_profiles.build import key_of
 from plan3d.planner.validation.choice import SkipError
 from plan3d.planner.validation.prediction import Prediction, predict

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from plan3d.cli.validate_command import Shipped
+from plan3d.cli.commands.validate_command import Shipped
 from plan3d.planner.safer import safest_first
 from plan3d.planner.uncertainty.calibration import SHIPPED, Calibration, as_toml
 from plan3d.planner.uncertainty.chances import NEAR_BEST, MemoryChance, chance_near_best

@@ -8,11 +8,12 @@ from pathlib import Path
 import typer
 
 from plan3d import hardware_profiles
-from plan3d.cli import as_json, calibration_report, files
+from plan3d.cli import as_json, files
+from plan3d.cli.commands.validate_command import Shipped
 from plan3d.cli.console import detail, note, say
 from plan3d.cli.progress import doing
 from plan3d.cli.render import show
-from plan3d.cli.validate_command import Shipped
+from plan3d.cli.reports import calibration_report
 from plan3d.hardware_profiles.fit import Calibration, calibrate, changes_toml, choose, profile_toml
 from plan3d.hardware_profiles.points import Point, read_points
 from plan3d.planner.validation import read_runs

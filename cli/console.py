@@ -16,6 +16,8 @@ class Manner:
     """What is being done, with which files, in what time. With --verbose."""
     bars: bool = True
     """Bars while something takes long. Not with --quiet, nor with --json."""
+    replaces: bool = False
+    """Output files that exist are replaced. With --force."""
 
 
 _manner: ContextVar[Manner] = ContextVar("manner", default=Manner())  # noqa: B039  # frozen

@@ -22,7 +22,7 @@ def check(csv: Path | None, full: Path | None) -> None:
         raise InputError(
             f"--report {full}: a report is one of {', '.join(REPORTS)}; end its name so"
         )
-    files.check(csv, full)
+    files.new(csv, full)
 
 
 def deliver(
@@ -73,7 +73,7 @@ def deliver_full(
 ) -> None:
     """Write a full report, of the kind that the name of its file says."""
     from plan3d.cli.case import Case  # noqa: PLC0415
-    from plan3d.cli.full_report import text  # noqa: PLC0415  # jinja2 and matplotlib: 0.6 s
+    from plan3d.cli.reports.full_report import text  # noqa: PLC0415  # jinja2 and matplotlib: 0.6 s
     from plan3d.cli.study import study  # noqa: PLC0415
 
     case = Case(

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from plan3d.cli.console import detail
+from plan3d.cli.console import detail, manner
 from plan3d.simulator.errors import InputError
 
 
@@ -18,6 +18,14 @@ def check(*paths: Path | None) -> None:
             raise InputError(f"cannot write {path}: {error.strerror}") from error
     if len(set(wanted)) < len(wanted):
         raise InputError(f"two outputs would go to {wanted[0]}; give each its own file")
+
+
+def new(*paths: Path | None) -> None:
+    """Refuse output paths that cannot be written, or are there already, unless --force."""
+    check(*paths)
+    for path in paths:
+        if path is not None and path.is_file() and not manner().replaces:
+            raise InputError(f"{path} exists already; give --force to replace it, or another name")
 
 
 def _check(path: Path) -> None:

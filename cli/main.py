@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from plan3d.cli.completion import Word
 from plan3d.cli.console import behave, detail, manner, say, start
-from plan3d.cli.manual import GENERAL, WIDEST, built, write_exit_codes
+from plan3d.cli.manual import GENERAL, OUTPUT, WIDEST, built, write_exit_codes
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -43,7 +43,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "check": "Predict whole training steps, and measure them on this machine's GPU.",
     "doctor": "Say what is installed and what works, and what to do about the rest.",
 }
-"""Name and summary of every command: its module is `plan3d.cli.NAME_command`."""
+"""Name and summary of every command: its module is `plan3d.cli.commands.NAME_command`."""
 
 
 class _Lazy(TyperGroup):
@@ -57,8 +57,8 @@ class _Lazy(TyperGroup):
             return None
         if cmd_name not in COMMANDS:
             raise unknown("command", cmd_name, COMMANDS)
-        common = [param for param in self.params if param.name in ("quiet", "verbose")]
-        return built(import_module(f"plan3d.cli.{cmd_name}_command"), cmd_name, common)
+        common = [param for param in self.params if param.name in ("quiet", "verbose", "force")]
+        return built(import_module(f"plan3d.cli.commands.{cmd_name}_command"), cmd_name, common)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         if incomplete.startswith("-"):
@@ -91,6 +91,11 @@ def _version(wanted: bool) -> None:
         version = import_module("plan3d").__version__
         say(f"plan3d {version}")
         raise typer.Exit
+
+
+def _force(wanted: bool) -> None:
+    if wanted:
+        behave(replaces=True)
 
 
 def _quiet(wanted: bool) -> None:
@@ -132,6 +137,16 @@ def main(
             expose_value=False,
             rich_help_panel=GENERAL,
             help="Say on stderr what is being done, with which files, in what time.",
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            callback=_force,
+            expose_value=False,
+            rich_help_panel=OUTPUT,
+            help="Replace output files that exist.",
         ),
     ] = False,
 ) -> None:

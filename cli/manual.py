@@ -19,6 +19,8 @@ EXIT_CODES: Final[Mapping[str, str]] = {
     "130": "interrupted",
 }
 ARGUMENTS: Final = "Arguments"
+OUTPUT: Final = "Output"
+"""The group of the options about files."""
 GENERAL: Final = "Beside the answer"
 """The group of the options that every command has."""
 WIDEST: Final = 100
@@ -65,9 +67,15 @@ def built(module: ModuleType, name: str, common: Sequence[Any]) -> Any:
     command: Any = typer.main.get_command(application)
     command.name = name
     for part in (command, *getattr(command, "commands", {}).values()):
-        part.params += common
+        part.params += [p for p in common if p.rich_help_panel != OUTPUT or _writes(part)]
         part.examples = getattr(module, "EXAMPLES", ())
     return command
+
+
+def _writes(command: TyperCommand) -> bool:
+    """Return whether a command has an option for an output file."""
+    panels = ((getattr(p, "rich_help_panel", None), p.metavar or "") for p in command.params)
+    return any(panel == OUTPUT and text.startswith("FILE") for panel, text in panels)
 
 
 def _write_options(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) -> None:

@@ -5,11 +5,12 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from plan3d.cli import completion
+from plan3d.cli import completion, manual
 from plan3d.cli.console import behave
 from plan3d.cli.values import price, tokens, whole
 
-QUESTION, LAYOUTS, WHOLE_RUN, OUTPUT = "The question", "The layouts", "The whole run", "Output"
+QUESTION, LAYOUTS, WHOLE_RUN = "The question", "The layouts", "The whole run"
+OUTPUT = manual.OUTPUT
 """The groups of options in a command's help."""
 
 

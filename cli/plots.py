@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from plan3d.cli import case as about
 from plan3d.cli.case import Case
+from plan3d.cli.commands.validate_command import Shipped
 from plan3d.cli.figures import accuracy, breakdown, memory, pareto, roofline, scaling, timeline
-from plan3d.cli.validate_command import Shipped
 from plan3d.planner.result import Plan
 from plan3d.planner.validation import published_runs, validate
 from plan3d.simulator.errors import InputError

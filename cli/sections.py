@@ -11,7 +11,8 @@ from plan3d.cli.report import (
     merit_table,
     time_table,
 )
-from plan3d.cli.scale_report import table as curve_table
+from plan3d.cli.reports.scale_report import table as curve_table
+from plan3d.cli.reports.timeline_report import ranks_table, title
 from plan3d.cli.section_tables import (
     causes_table,
     changes_table,
@@ -24,7 +25,6 @@ from plan3d.cli.section_tables import (
 )
 from plan3d.cli.study import Study
 from plan3d.cli.sureness import of_order
-from plan3d.cli.timeline_report import ranks_table, title
 from plan3d.planner.result import Plan
 from plan3d.planner.scaling import stops_paying
 

@@ -3,8 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from plan3d.cli import as_json, timeline_report
-from plan3d.cli.scale_report import of_point
+from plan3d.cli import as_json
+from plan3d.cli.reports import timeline_report
+from plan3d.cli.reports.scale_report import of_point
 from plan3d.cli.study import Study
 from plan3d.cli.words import as_option
 from plan3d.planner.sensitivity import Change

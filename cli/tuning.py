@@ -5,11 +5,12 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from plan3d.cli import files, tune_report
+from plan3d.cli import files
 from plan3d.cli.console import note, say
 from plan3d.cli.deliver import hand_over
 from plan3d.cli.progress import doing
 from plan3d.cli.question import Question
+from plan3d.cli.reports import tune_report
 from plan3d.cli.words import brief, seconds
 from plan3d.hardware_profiles.fit import overlay_toml
 from plan3d.planner import frameworks

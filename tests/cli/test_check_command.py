@@ -11,11 +11,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from plan3d.cli import check_command
 from plan3d.cli.check_plot import image
-from plan3d.cli.check_report import report
+from plan3d.cli.commands import check_command
 from plan3d.cli.json_others import other
 from plan3d.cli.main import run
+from plan3d.cli.reports.check_report import report
 from plan3d.hardware_profiles import load
 from plan3d.hardware_profiles.whole_step import devices, grid
 from plan3d.hardware_profiles.whole_step.compare import Comparison, Pair, Predicted, predict

@@ -9,8 +9,8 @@ import pytest
 
 from plan3d.cli import deliver
 from plan3d.cli.case import NEAR_BEST
-from plan3d.cli.full_report import KINDS
 from plan3d.cli.main import run
+from plan3d.cli.reports.full_report import KINDS
 
 SMALL = ["--model", "gpt125m", "--gpus", "8"]
 Capture = pytest.CaptureFixture[str]
@@ -137,7 +137,7 @@ def test_a_failure_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    assert run(["search", *SMALL, "--report", str(path)]) == 2
+    assert run(["search", *SMALL, "--report", str(path), "--force"]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

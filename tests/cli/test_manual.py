@@ -11,7 +11,7 @@ import typer
 
 from plan3d.cli import main, manual
 
-MODULES = {name: import_module(f"plan3d.cli.{name}_command") for name in main.COMMANDS}
+MODULES = {name: import_module(f"plan3d.cli.commands.{name}_command") for name in main.COMMANDS}
 EXAMPLES = [command for module in MODULES.values() for _, command in module.EXAMPLES]
 DEAR = ("calibrate", "check", "validate", "doctor", "./")
 """Examples that want a GPU, files, a launcher or a second: they are parsed only."""
@@ -82,7 +82,7 @@ def test_options_stand_in_their_groups(capsys: Capture) -> None:
     ]  # fmt: skip
     output = page.partition("Output:")[2].partition(manual.GENERAL)[0]
     assert [word for word in output.split() if word.startswith("--")] == [
-        "--json", "--csv", "--report"
+        "--json", "--csv", "--report", "--force"
     ]  # fmt: skip
 
 
@@ -95,6 +95,12 @@ def test_no_option_is_left_without_a_group_and_arguments_come_first(
     headings = [line for line in page.splitlines() if line.endswith(":") and line[0] != " "]
     assert "Options:" not in headings
     assert "Arguments:" not in headings[1:]
+
+
+def test_force_is_for_commands_that_write(capsys: Capture) -> None:
+    for name, writes in (("estimate", True), ("plot", True), ("models", False), ("tune", False)):
+        main.run([name, "--help"])
+        assert ("--force" in capsys.readouterr().out) == writes, name
 
 
 def test_a_command_of_a_command_has_a_page(capsys: Capture) -> None:

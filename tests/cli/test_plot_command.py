@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plan3d.cli import plot_command
+from plan3d.cli.commands import plot_command
 from plan3d.cli.main import run
 from plan3d.cli.plots import PLOTS
 
@@ -43,10 +43,13 @@ def test_the_figure_of_the_runs(tmp_path: Path) -> None:
     assert "mathdefault" not in text
 
 
-def test_a_file_that_is_there_is_replaced(tmp_path: Path) -> None:
+def test_a_file_that_is_there_is_replaced_by_force_only(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "figure.svg"
     path.write_text("old")
-    assert run(["plot", "memory", *SMALL, *LAYOUT, "-o", str(path)]) == 0
+    assert run(["plot", "memory", *SMALL, *LAYOUT, "-o", str(path)]) == 2
+    assert "exists already; give --force" in capsys.readouterr().err
+    assert path.read_text() == "old"
+    assert run(["plot", "memory", *SMALL, *LAYOUT, "-o", str(path), "--force"]) == 0
     assert path.read_text(encoding="utf-8").startswith("<?xml")
 
 

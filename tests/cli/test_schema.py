@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 
 from plan3d.cli import as_json
+from plan3d.cli.commands.schema_command import SCHEMAS
 from plan3d.cli.main import run
 from plan3d.cli.question import Question
-from plan3d.cli.schema_command import SCHEMAS
 from plan3d.planner.result import SearchResult
 
 ROOT = Path(__file__).parents[2]

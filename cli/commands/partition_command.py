@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
-from plan3d.cli import as_json, completion, files, options, partition_report, values
+from plan3d.cli import as_json, completion, files, options, values
 from plan3d.cli.asking import STEP, asks
 from plan3d.cli.console import say
 from plan3d.cli.layer_table import read_layers, write_layers
@@ -15,6 +15,7 @@ from plan3d.cli.layout_option import read_layout
 from plan3d.cli.progress import doing
 from plan3d.cli.question import Question
 from plan3d.cli.render import show
+from plan3d.cli.reports import partition_report
 from plan3d.planner import frameworks
 from plan3d.planner.partition.compare import SEARCHERS, compare
 from plan3d.planner.partition.from_job import check_layout, partition_problem
@@ -118,7 +119,7 @@ def run(
     And what each layer recomputes: exactly, by dynamic programming or an integer program, beside
     the even split and beside the best that the framework can express, with its options.
     """
-    files.check(csv)
+    files.new(csv)
     if couple not in (None, *COUPLINGS):
         raise unknown("coupling", str(couple), COUPLINGS)
     runner = frameworks.named(asked.framework)

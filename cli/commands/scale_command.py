@@ -4,9 +4,10 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import files, options, scale_report, values
+from plan3d.cli import files, options, values
 from plan3d.cli.asking import RUN, Ask, offers
 from plan3d.cli.deliver import hand_over
+from plan3d.cli.reports import scale_report
 from plan3d.planner.constraints import parse_all
 from plan3d.planner.scaling import scale
 from plan3d.simulator.errors import NothingFeasibleError
@@ -43,7 +44,7 @@ def run(
     markdown: options.Markdown = None,
 ) -> None:
     """Find the best layout for each of several numbers of GPUs, and where more stop paying."""
-    files.check(markdown)
+    files.new(markdown)
     asked = ask(gpus=gpus[0])
     points = scale(asked.job, gpus, framework=asked.framework, constraints=parse_all(fix, limit))
     hand_over(

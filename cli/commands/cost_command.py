@@ -4,12 +4,13 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import cost_report, files, options, values
+from plan3d.cli import files, options, values
 from plan3d.cli.asking import RUN, asks
 from plan3d.cli.chosen import chosen
 from plan3d.cli.deliver import hand_over
 from plan3d.cli.inputs import reliability, site
 from plan3d.cli.question import Question
+from plan3d.cli.reports import cost_report
 from plan3d.simulator.errors import InputError, NothingFeasibleError
 from plan3d.simulator.whole_run import whole_run
 
@@ -106,7 +107,7 @@ def run(
     markdown: options.Markdown = None,
 ) -> None:
     """Say what a whole run takes: days, dollars, energy, CO2, failures; and how it decodes."""
-    files.check(markdown)
+    files.new(markdown)
     if asked.tokens is None:
         raise InputError(
             f"{asked.job.model.name} has no published tokens; give --tokens, such as 2T"

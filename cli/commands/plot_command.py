@@ -87,7 +87,7 @@ def run(
     """
     if name not in NAMES:
         raise unknown("figure", name, NAMES)
-    files.check(output)
+    files.new(output)
     if name == ACCURACY:
         if model is not None or gpus is not None or layout is not None:
             raise InputError("accuracy is drawn of the runs that ship: leave the model out")

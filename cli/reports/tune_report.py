@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from plan3d.cli.calibration_report import site_as_object, site_report
 from plan3d.cli.question import Question
 from plan3d.cli.report import Report, Table
+from plan3d.cli.reports.calibration_report import site_as_object, site_report
 from plan3d.cli.words import as_option, brief, percent, seconds, spelled
 from plan3d.planner.tuning import Attempt, Status, Tuned
 from plan3d.planner.validation.site import SiteFit

@@ -4,11 +4,12 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import advise_report, completion, files, options
+from plan3d.cli import completion, files, options
 from plan3d.cli.asking import STEP, asks
 from plan3d.cli.chosen import chosen
 from plan3d.cli.deliver import hand_over
 from plan3d.cli.question import Question
+from plan3d.cli.reports import advise_report
 from plan3d.planner.effects import advise
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -41,7 +42,7 @@ def run(
     markdown: options.Markdown = None,
 ) -> None:
     """For the layout that runs today: what each known technique changes, in order of gain."""
-    files.check(markdown)
+    files.new(markdown)
     plan = chosen(asked, layout, asked.framework)
     advice = advise(asked.job, plan.layout, framework=asked.framework)
     hand_over(

@@ -9,9 +9,9 @@ from plan3d.cli import completion, options, report, values
 from plan3d.cli.asking import asks
 from plan3d.cli.deliver import check, deliver, deliver_full
 from plan3d.cli.inputs import evaluator, forecast, player
-from plan3d.cli.partition_report import inner_answer, inner_object, inner_table
 from plan3d.cli.progress import doing
 from plan3d.cli.question import Question, asking
+from plan3d.cli.reports.partition_report import inner_answer, inner_object, inner_table
 from plan3d.cli.trials import Budget, Events, Seed, Storage, Trials
 from plan3d.planner.constraints import parse_all
 from plan3d.planner.exhaustive import PLAYED, search

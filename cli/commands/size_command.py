@@ -4,9 +4,10 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import files, options, size_report, values
+from plan3d.cli import files, options, values
 from plan3d.cli.asking import RUN, Ask, offers
 from plan3d.cli.deliver import hand_over
+from plan3d.cli.reports import size_report
 from plan3d.planner.constraints import parse_all
 from plan3d.planner.sizing import MOST_GPUS, Goal, size
 from plan3d.simulator.errors import InputError, NothingFeasibleError
@@ -61,7 +62,7 @@ def run(
     markdown: options.Markdown = None,
 ) -> None:
     """Find the fewest GPUs that train a number of tokens by a deadline, or within a budget."""
-    files.check(markdown)
+    files.new(markdown)
     asked = ask(gpus=most_gpus)
     if asked.tokens is None:
         raise InputError(

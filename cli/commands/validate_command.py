@@ -80,7 +80,7 @@ def run(
     Says how far off time and memory are, how well layouts are ranked, and whether the intervals
     hold; `unseen` predicts each suite with constants fitted to the others alone.
     """
-    files.check(csv)
+    files.new(csv)
     if by is not None and by not in GROUPS:
         raise unknown("grouping", by, GROUPS)
     found = published_runs() if runs is None else read_runs(runs)

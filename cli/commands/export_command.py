@@ -93,16 +93,10 @@ def run(
             rich_help_panel=options.OUTPUT,
         ),
     ] = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Replace FILE if it exists.", rich_help_panel=options.OUTPUT),
-    ] = False,
     json: options.Json = False,
 ) -> None:
     """Write a plan as the flags or the configuration of a framework."""
-    files.check(out)
-    if out is not None and out.exists() and not force:
-        raise InputError(f"{out} exists already; give --force to replace it, or another name")
+    files.new(out)
     exporter = exporter_named(to)
     asked = partial(ask, model=model, gpus=gpus)
     if plan is not None:

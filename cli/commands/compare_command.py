@@ -5,9 +5,10 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import compare_report, completion, files, options
+from plan3d.cli import completion, files, options
 from plan3d.cli.asking import WORK, Ask, offers
 from plan3d.cli.deliver import hand_over
+from plan3d.cli.reports import compare_report
 from plan3d.cli.subjects import compared
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -46,7 +47,7 @@ def run(
     markdown: options.Markdown = None,
 ) -> None:
     """Compare layouts, plans or hardware side by side, and explain what differs term by term."""
-    files.check(markdown)
+    files.new(markdown)
     found = compared(what or (), hardware or (), partial(ask, model=model, gpus=gpus))
     hand_over(
         compare_report.report(found),

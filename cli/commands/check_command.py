@@ -8,11 +8,11 @@ from typing import Annotated, Final
 import typer
 
 from plan3d.cli import as_json, completion, files, options
-from plan3d.cli.check_report import report
 from plan3d.cli.console import detail, say
 from plan3d.cli.inputs import cluster_named
 from plan3d.cli.progress import doing
 from plan3d.cli.render import show
+from plan3d.cli.reports.check_report import report
 from plan3d.hardware_profiles.whole_step import devices, grid
 from plan3d.hardware_profiles.whole_step.compare import Comparison, Pair, predict
 from plan3d.simulator.errors import InputError, unknown
@@ -100,7 +100,7 @@ def run(
     Needs torch. Says how far predictions and measurements are apart in step time and peak memory;
     the exit code is 1 where they are further apart than the tolerance.
     """
-    files.check(csv, plot)
+    files.new(csv, plot)
     if plot is not None and plot.suffix[1:] not in IMAGES:
         raise InputError(f"--plot {plot}: not a picture; its name ends in .png, .svg or .pdf")
     if only is not None and only not in grid.STYLES:

@@ -4,9 +4,10 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import completion, optimal_report, options, values
+from plan3d.cli import completion, options, values
 from plan3d.cli.deliver import hand_over
 from plan3d.cli.inputs import cluster_named, priced
+from plan3d.cli.reports import optimal_report
 from plan3d.simulator.economics import rented_s
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.kernels import peak, usable

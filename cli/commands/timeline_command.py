@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from plan3d.cli import as_json, completion, files, options, timeline_report, values
+from plan3d.cli import as_json, completion, files, options, values
 from plan3d.cli.asking import STEP, Ask, offers
 from plan3d.cli.console import draws, say
 from plan3d.cli.files import write
@@ -14,6 +14,7 @@ from plan3d.cli.layout_option import read_layout
 from plan3d.cli.played import Played, played
 from plan3d.cli.progress import doing
 from plan3d.cli.render import show
+from plan3d.cli.reports import timeline_report
 from plan3d.cli.trace import as_text, trace
 from plan3d.planner import frameworks
 from plan3d.planner.constraints import parse_fix
@@ -82,7 +83,7 @@ def run(
     Operations are played in the order of the schedule, with the stages' own times and transfers.
     On a terminal the answer has a picture; --svg, --png and --trace write larger ones.
     """
-    files.check(trace_file, svg, png)
+    files.new(trace_file, svg, png)
     asked = ask(framework=framework)
     runner = frameworks.named(framework)
     chosen = read_layout(layout, asked.job, runner)

@@ -1,0 +1,1 @@
+"""What the answers of commands say, as tables and as objects."""
