@@ -188,7 +188,8 @@ def sends(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
     inner = table.tp * table.cp
     stride = np.where(table.order == Order.TP_CP_EP_PP_DP, inner, inner * table.dp)
     crosses = np.where(stride * table.pp > cluster.gpus_per_node, 1.0, 0.0)
-    one = p2p_s(size / split, crosses, cluster) + context.software.send_overhead_s
+    waits = np.where(table.pp > 2, 2.0, 1.0) * context.software.send_overhead_s
+    one = p2p_s(size / split, crosses, cluster) + waits
     send = np.where(table.pp > 1, one, 0.0)
     return send, 2 * table.vpp
 
