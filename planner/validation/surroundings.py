@@ -156,12 +156,13 @@ def software_of(run: Run, profiles: Profiles) -> Software:
 
 
 def _nanotron(run: Run, name: str) -> str:
-    """Return the state of nanotron: what is wrong with its pipelines, or with its node."""
+    """Return the state of nanotron in jobs on several nodes: its pipelines', or its hosts'."""
+    if run.gpus <= (run.gpus_per_node or 8):
+        return name
     if (run.pp or 1) > 1 and BEFORE_FIX.search(run.version):
         return f"{name}-early"
     near = run.node_allreduce_gb_s or HOST_BOUND_GB_S
-    apart = run.gpus > (run.gpus_per_node or 8)
-    return f"{name}-host-bound" if apart and near < HOST_BOUND_GB_S else name
+    return f"{name}-host-bound" if near < HOST_BOUND_GB_S else name
 
 
 def dropout_of(run: Run, software: Software) -> bool:
