@@ -89,7 +89,7 @@ class Software:
     head_in_split: bool = False
     """Layers are divided among pipeline stages by cost, the output projection counted."""
     issue_s: float = 0.0
-    """CPU time to issue a tensor-parallel collective beside `dispatch_s`, per rank of its group, in a
-    job of more than one node. [s]"""
+    """CPU time to issue a tensor-parallel collective beside `dispatch_s`, per rank of its group, in
+    a job of more than one node. [s]"""
     reduce_piece_bytes: float = 0.0
     """What one all-reduce of gradients sends at most, a bucket; 0: all at once. [bytes]"""

@@ -49,8 +49,8 @@ class Run:
     gpus_per_node: int | None = None
     inter_node: str = ""
     allreduce_gb_s: float | None = None
-    """Bus bandwidth of an all-reduce of 256 MiB over all nodes, as the job itself measured it before
-    it trained (nccl-tests' convention: 2 S (n - 1) / n over the time). [1e9 bytes/s]"""
+    """Bus bandwidth of an all-reduce of 256 MiB over all nodes, as the job itself measured it
+    (nccl-tests' convention: 2 S (n - 1) / n over the time). [1e9 bytes/s]"""
     node_allreduce_gb_s: float | None = None
     """The same inside one node. [1e9 bytes/s]"""
     precision: str = ""

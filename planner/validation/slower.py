@@ -33,6 +33,7 @@ def slower_network(cluster: Cluster, factor: float) -> Cluster:
         p2p_latency_s=network.p2p_latency_s * factor,
         tree_latency_s=network.tree_latency_s * factor,
         ring_latency_s=network.ring_latency_s * factor,
+        launch_s=network.launch_s * factor,
     )
     return replace(cluster, network=changed)
 
