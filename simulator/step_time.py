@@ -177,7 +177,8 @@ def sends(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
 
     A stage sends a boundary activation forward and receives its gradient, once per chunk. With
     sequence parallelism, or Megatron-LM's scatter/gather (arXiv:2104.04473, section 4.1), each
-    tensor-parallel rank sends its part.
+    tensor-parallel rank sends its part. What the software waits for beside the data, a stage
+    between two others waits for twice.
     """
     work, cluster = context.work, context.cluster
     tokens = table.micro_batch * work.seq / table.cp
