@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from accuracy_choices import choices
@@ -19,7 +20,7 @@ from plan3d.cli.commands.validate_command import Shipped
 from plan3d.cli.figures.accuracy import draw
 from plan3d.cli.figures.style import image
 from plan3d.planner.uncertainty.coverage import coverage
-from plan3d.planner.validation import Errors, Prediction, Validation, published_runs, validate
+from plan3d.planner.validation import Errors, Prediction, Runs, Validation, published_runs, validate
 from plan3d.planner.validation.unseen import unseen_errors
 
 HERE = Path(__file__).parent
@@ -43,6 +44,7 @@ def page(result: Validation) -> str:
         "intervals": intervals(result),
         "sweeps": sweeps(result),
         "worst": worst(result),
+        "blind": [without_facts()],
         "open": table(("suite", "runs", "fastest (used)", "median", "slowest"), choices()),
         "left_out": counted(result.skipped),
         "assumed": counted(result.assumed),
@@ -87,6 +89,15 @@ def summary(result: Validation, unseen: Errors) -> Iterator[str]:
         f"Out of memory or not: balanced accuracy {percent(result.oom_balanced_accuracy)} on "
         f"{result.oom_n} runs of sweeps that publish both."
     )
+
+
+def without_facts() -> str:
+    """Return the scores of ultra as if its jobs had said nothing of their surroundings."""
+    nothing: dict[str, Any] = {"version": "", "allreduce_gb_s": None, "node_allreduce_gb_s": None}
+    rows = tuple(replace(run, **nothing) for run in published_runs().of_suite("ultra").rows)
+    found = validate(Runs(rows=rows), Shipped())
+    regret = float(np.mean([s.regret for s in found.sweeps]))
+    return f"time {percent(found.time.macro_mape)}, mean regret {percent(regret)}"
 
 
 def macro(errors: Errors, names: Iterable[str]) -> float:

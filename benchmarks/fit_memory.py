@@ -30,7 +30,7 @@ def main() -> None:
     path = words[0] if words else str(PUBLISHED)
     cases = [case for case in cases_of(path) if case.measured_bytes]
     for owner, field in FITTED:
-        own = [case for case in cases if case.software.name == owner]
+        own = [case for case in cases if case.software.name.startswith(owner)]
         value, error = fit(own, field)
         print(f"{owner}.{field}: {value:.2f} +- {error:.2f} ({len(own)} runs)")
         if "--write" in sys.argv:

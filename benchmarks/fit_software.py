@@ -93,7 +93,8 @@ def constants(owner: str) -> list[Constant]:
 def owners() -> list[str]:
     """Return the generations and networks that have fitted constants."""
     networks = [NETWORK + name for name in THOUGHT["network"]]
-    return [name for name in THOUGHT if name not in ("widths", "network", "together")] + networks
+    tables = ("widths", "network", "together", "built_on")
+    return [name for name in THOUGHT if name not in tables] + networks
 
 
 def owned(owner: str, case: Case) -> bool:
@@ -104,9 +105,19 @@ def owned(owner: str, case: Case) -> bool:
     return THOUGHT["together"].get(name, name) == owner
 
 
+def inherited(owner: str, case: Case) -> bool:
+    """Whether a case has the constants of a generation or network: its own, or built upon."""
+    name = case.software.name
+    while name in THOUGHT["built_on"]:
+        name = THOUGHT["built_on"][name]
+        if name == owner:
+            return True
+    return owned(owner, case)
+
+
 def with_values(case: Case, owner: str, values: Mapping[str, float]) -> Case:
     """Return the case with other constants of its generation or network."""
-    if not owned(owner, case):
+    if not inherited(owner, case):
         return case
     if owner.startswith(NETWORK):
         network = dataclasses.replace(case.cluster.network, **values)
@@ -189,7 +200,7 @@ def unseen(cases: Sequence[Case], only: Collection[str] = ()) -> list[tuple[Case
         others = [case for case in cases if case.run.suite != suite]
         moved, known = own, []
         for owner in owners():
-            if any(owned(owner, case) for case in own):
+            if any(inherited(owner, case) for case in own):
                 fit = Fit.of(owner, others)
                 moved = [with_values(case, owner, fit.values) for case in moved]
                 known.append(f"{owner}: {len(fit.cases)} runs" if fit.cases else f"{owner}: none")

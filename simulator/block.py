@@ -100,17 +100,28 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
     traffic_f, traffic_b, kernels = _elementwise(context, table, moe=moe)
     gpu = context.cluster.gpu
     comm = block_comm(context, table, core_f, core_b, moe=moe)
+    issue_s = _issue_s(context, table)
+    # Two pairs of collectives each way; backward gathers the inputs of two products again.
     return BlockTime(
         forward=_pass(
             context, table, comm.forward, _matmuls(context, table, linear_forward_s, moe=moe),
-            core_f, memory_bound_s(traffic_f, kernels, gpu), context.software.dispatch_s,
+            core_f, memory_bound_s(traffic_f, kernels, gpu),
+            context.software.dispatch_s + 4 * issue_s,
         ),
         backward=_pass(
             context, table, comm.backward, _matmuls(context, table, linear_backward_s, moe=moe),
-            core_b, memory_bound_s(traffic_b, kernels, gpu), 2 * context.software.dispatch_s,
+            core_b, memory_bound_s(traffic_b, kernels, gpu),
+            2 * context.software.dispatch_s + 6 * issue_s,
         ),
         weight_s=column(_matmuls(context, table, linear_weight_s, moe=moe), len(table)),
     )  # fmt: skip
+
+
+def _issue_s(context: Context, table: LayoutTable) -> Numeric:
+    """CPU time to issue one tensor-parallel collective beside its layer's [s]."""
+    gpus = table.tp * table.pp * table.dp * table.cp
+    apart = (table.tp > 1) & (gpus > context.cluster.gpus_per_node)
+    return np.where(apart, context.software.issue_s * table.tp, 0.0)
 
 
 def _pass(
@@ -120,7 +131,7 @@ def _pass(
     matmul_s: Numeric,
     core_s: Numeric,
     elementwise_s: Numeric,
-    floor_s: float,
+    floor_s: Numeric,
 ) -> Pass:
     """Hide what can be hidden, and wait for the CPU where it is the clock."""
     overlap = context.software.tp_overlap * table.tp_overlap

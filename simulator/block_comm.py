@@ -63,10 +63,11 @@ def block_comm(
     tokens = table.micro_batch * work.seq / table.cp
     size = tokens * model.hidden * width
     group = place(table.tp, 1.0, cluster.gpus_per_node)
-    gather = all_gather_s(size, group, cluster)
+    apart = np.where(group.nodes > 1, cluster.network.launch_s * group.nodes, 0.0)
+    gather = all_gather_s(size, group, cluster) + apart
     pair = np.where(
-        table.sp > 0, gather + reduce_scatter_s(size, group, cluster),
-        all_reduce_s(size, group, cluster),
+        table.sp > 0, gather + reduce_scatter_s(size, group, cluster) + apart,
+        all_reduce_s(size, group, cluster) + apart,
     )  # fmt: skip
     pair = pair + np.where(
         table.tp > 1, np.where(table.sp > 0, 2.0, 1.0) * cluster.node.launch_s, 0.0

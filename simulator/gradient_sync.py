@@ -70,6 +70,9 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
 
     def both(size: Numeric, experts: Numeric, how: str) -> Numeric:
         operation = {"rs": reduce_scatter_s, "ag": all_gather_s, "ar": all_reduce_s}[how]
+        if how == "ar" and software.reduce_piece_bytes:
+            pieces = np.maximum(np.ceil(size / software.reduce_piece_bytes), 1.0)
+            return pieces * operation(size / pieces, group, cluster)
         routed = np.where(experts > 0, operation(experts, expert_group, cluster), 0.0)
         return operation(size, group, cluster) + routed
 

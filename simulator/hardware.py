@@ -122,6 +122,8 @@ class Network:
     p2p_latency_s: float
     p2p_efficiency: float
     """Fraction of the line rate that one send reaches. [1]"""
+    launch_s: float = 0.0
+    """What a collective between matrix products takes beside the law, per node. [s]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

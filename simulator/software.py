@@ -82,9 +82,14 @@ class Software:
     """Queries and keys before rotary positions stay: values are a view of one tensor with them."""
     send_overhead_s: float = 0.0
     """Time that a transfer between pipeline stages takes beside the data: shapes sent ahead,
-    waiting for the other side. [s]"""
+    waiting for the other side. A stage between two others waits for both. [s]"""
     gradient_copy_bytes: float = 0.0
     """Copy of the gradients that the optimizer reads, per parameter that it updates: ZeRO shards it
     with the optimizer's states. [bytes]"""
     head_in_split: bool = False
     """Layers are divided among pipeline stages by cost, the output projection counted."""
+    issue_s: float = 0.0
+    """CPU time to issue a tensor-parallel collective beside `dispatch_s`, per rank of its group, in
+    a job of more than one node. [s]"""
+    reduce_piece_bytes: float = 0.0
+    """What one all-reduce of gradients sends at most, a bucket; 0: all at once. [bytes]"""

@@ -177,7 +177,8 @@ def sends(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
 
     A stage sends a boundary activation forward and receives its gradient, once per chunk. With
     sequence parallelism, or Megatron-LM's scatter/gather (arXiv:2104.04473, section 4.1), each
-    tensor-parallel rank sends its part.
+    tensor-parallel rank sends its part. What the software waits for beside the data, a stage
+    between two others waits for twice.
     """
     work, cluster = context.work, context.cluster
     tokens = table.micro_batch * work.seq / table.cp
@@ -188,7 +189,8 @@ def sends(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
     inner = table.tp * table.cp
     stride = np.where(table.order == Order.TP_CP_EP_PP_DP, inner, inner * table.dp)
     crosses = np.where(stride * table.pp > cluster.gpus_per_node, 1.0, 0.0)
-    one = p2p_s(size / split, crosses, cluster) + context.software.send_overhead_s
+    waits = np.where(table.pp > 2, 2.0, 1.0) * context.software.send_overhead_s
+    one = p2p_s(size / split, crosses, cluster) + waits
     send = np.where(table.pp > 1, one, 0.0)
     return send, 2 * table.vpp
 

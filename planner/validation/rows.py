@@ -16,7 +16,7 @@ from plan3d.planner.validation.surroundings import (
     software_of,
 )
 from plan3d.simulator.errors import InputError
-from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.hardware import Cluster, Network, NodeFabric
 from plan3d.simulator.layout import Layout
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.software import Software
@@ -41,9 +41,14 @@ class Case:
     measured_bytes: float | None
 
     @property
-    def question(self) -> tuple[ModelSpec, Workload, ClusterName, Software]:
+    def question(
+        self,
+    ) -> tuple[ModelSpec, Workload, ClusterName, NodeFabric, Network, Software]:
         """Cases with the same question can share one table of layouts."""
-        return (replace(self.model, name=""), self.work, self.cluster_name, self.software)
+        model, cluster = replace(self.model, name=""), self.cluster
+        return (
+            model, self.work, self.cluster_name, cluster.node, cluster.network, self.software
+        )  # fmt: skip
 
 
 def case_of(run: Run, profiles: Profiles) -> Case:

@@ -27,6 +27,8 @@ class Run:
     ref: str = ""
     year: int
     framework: str
+    version: str = ""
+    """What else is known of the software's state: a version, or before or after a fix."""
     model: str = "custom"
     layers: int
     hidden: int
@@ -46,6 +48,11 @@ class Run:
     gpus: int
     gpus_per_node: int | None = None
     inter_node: str = ""
+    allreduce_gb_s: float | None = None
+    """Bus bandwidth of an all-reduce of 256 MiB over all nodes, as the job itself measured it
+    (nccl-tests' convention: 2 S (n - 1) / n over the time). [1e9 bytes/s]"""
+    node_allreduce_gb_s: float | None = None
+    """The same inside one node. [1e9 bytes/s]"""
     precision: str = ""
     tp: int | None
     pp: int | None

@@ -15,6 +15,7 @@ import numpy as np
 
 from plan3d.planner.validation.prediction import predict
 from plan3d.planner.validation.rows import Case
+from plan3d.planner.validation.slower import slower_fabric, slower_kernels, slower_network
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.estimate import estimate_table
 from plan3d.simulator.hardware import Cluster
@@ -33,56 +34,10 @@ LOWEST, HIGHEST = 0.4, 2.5
 """Beyond these a profile is wrong, not a site slow. [1]"""
 
 
-def _slower_kernels(cluster: Cluster, factor: float) -> Cluster:
-    """Return the cluster with every kernel taking `factor` as long."""
-    gpu = cluster.gpu
-    attention = {
-        name: replace(law, efficiency=tuple(min(e / factor, 1.0) for e in law.efficiency))
-        for name, law in gpu.attention.items()
-    }
-    gemm = replace(
-        gpu.gemm,
-        efficiency=min(gpu.gemm.efficiency / factor, 1.0),
-        fp8_efficiency=min(gpu.gemm.fp8_efficiency / factor, 1.0),
-        memory_efficiency=min(gpu.gemm.memory_efficiency / factor, 1.0),
-    )
-    elementwise = min(gpu.elementwise_efficiency / factor, 1.0)
-    changed = replace(gpu, gemm=gemm, attention=attention, elementwise_efficiency=elementwise)
-    return replace(cluster, gpu=changed)
-
-
-def _slower_network(cluster: Cluster, factor: float) -> Cluster:
-    """Return the cluster with everything between nodes taking `factor` as long."""
-    network = cluster.network
-    changed = replace(
-        network,
-        efficiency=min(network.efficiency / factor, 1.0),
-        p2p_efficiency=min(network.p2p_efficiency / factor, 1.0),
-        p2p_latency_s=network.p2p_latency_s * factor,
-        tree_latency_s=network.tree_latency_s * factor,
-        ring_latency_s=network.ring_latency_s * factor,
-    )
-    return replace(cluster, network=changed)
-
-
-def _slower_fabric(cluster: Cluster, factor: float) -> Cluster:
-    """Return the cluster with large messages inside a node taking `factor` as long."""
-    node = cluster.node
-    changed = replace(
-        node,
-        all_reduce_bytes_per_s=node.all_reduce_bytes_per_s / factor,
-        all_gather_bytes_per_s=node.all_gather_bytes_per_s / factor,
-        reduce_scatter_bytes_per_s=node.reduce_scatter_bytes_per_s / factor,
-        all_to_all_bytes_per_s=node.all_to_all_bytes_per_s / factor,
-        p2p_bytes_per_s=node.p2p_bytes_per_s / factor,
-    )
-    return replace(cluster, node=changed)
-
-
 SCALARS: Final[Mapping[str, Callable[[Cluster, float], Cluster]]] = {
-    "kernels": _slower_kernels,
-    "network": _slower_network,
-    "fabric": _slower_fabric,
+    "kernels": slower_kernels,
+    "network": slower_network,
+    "fabric": slower_fabric,
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
 from plan3d.planner.validation.choice import Choice, SkipError
+from plan3d.planner.validation.own_network import as_measured
 from plan3d.planner.validation.runs import Run
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.hardware import Cluster
@@ -79,6 +80,11 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
 )  # fmt: skip
 """Words of the framework, and its generation by the last year of each; the first that matches."""
 
+BEFORE_FIX: Final = re.compile(r"before the fix of its pipelines")
+"""Words on a version of nanotron whose pipelines wait for every transfer."""
+HOST_BOUND_GB_S: Final = 440.0
+"""Bus bandwidth of an all-reduce inside a node of H100 below which nanotron's jobs on several nodes
+issue collectives slowly: they measure 412-436 or 452-462, seldom anything between. [1e9 bytes/s]"""
 EAGER: Final = ("fsdp2-2024", "kempnerforge-2026")
 """Generations that have a variant without torch.compile."""
 WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
@@ -98,7 +104,7 @@ def cluster_of(run: Run, profiles: Profiles) -> Choice[tuple[ClusterName, Cluste
     """Return the cluster of a run.
 
     The network is that of the source's words (`NETWORKS`), or the usual one of the GPU, which is
-    an assumption only if there is more than one node.
+    an assumption only if there is more than one node. Both are as slow as the job measured them.
     """
     if not run.gpu:
         raise SkipError("no GPU stated")
@@ -112,7 +118,8 @@ def cluster_of(run: Run, profiles: Profiles) -> Choice[tuple[ClusterName, Cluste
     except InputError:
         raise SkipError(f"unknown GPU {run.gpu[:40]}") from None
     unstated = not network and run.gpus > cluster.gpus_per_node
-    return Choice((name, cluster), (f"network={cluster.network.name}",) if unstated else ())
+    assumed = (f"network={cluster.network.name}",) if unstated else ()
+    return Choice((name, as_measured(cluster, run)), assumed)
 
 
 def software_of(run: Run, profiles: Profiles) -> Software:
@@ -133,6 +140,8 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         name = f"{name}-eager"
     if name == "megatron-deepspeed-2022" and "bf16" in run.precision.lower():
         name = "megatron-deepspeed-2022-bf16"
+    if name == "nanotron-2024":
+        name = _nanotron(run, name)
     software = profiles.software(name)
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
@@ -144,6 +153,16 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         fp32_norms=llama and "kernel:" in run.said and "rms kernel" not in run.said,
         fp32_softmax=llama and "kernel: torch" in run.said,
     )
+
+
+def _nanotron(run: Run, name: str) -> str:
+    """Return the state of nanotron in jobs on several nodes: its pipelines', or its hosts'."""
+    if run.gpus <= (run.gpus_per_node or 8):
+        return name
+    if (run.pp or 1) > 1 and BEFORE_FIX.search(run.version):
+        return f"{name}-early"
+    near = run.node_allreduce_gb_s or HOST_BOUND_GB_S
+    return f"{name}-host-bound" if near < HOST_BOUND_GB_S else name
 
 
 def dropout_of(run: Run, software: Software) -> bool:

@@ -228,6 +228,24 @@ def test_the_cpu_is_the_clock_of_a_small_block() -> None:
     assert block_time(context(), one(Layout(tp=2))).forward.dispatch_s[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("layout", "forward_s", "backward_s"),
+    [
+        pytest.param(Layout(tp=8), 1.0, 2.0, id="one node"),
+        pytest.param(Layout(tp=1, dp=16), 1.0, 2.0, id="nothing to issue"),
+        pytest.param(Layout(tp=8, dp=2), 1 + 4 * 8 * 0.5, 2 + 6 * 8 * 0.5, id="two nodes"),
+        pytest.param(Layout(tp=4, pp=4), 1 + 4 * 4 * 0.5, 2 + 6 * 4 * 0.5, id="by a pipeline"),
+    ],
+)
+def test_collectives_are_issued_slowly_between_nodes(
+    layout: Layout, forward_s: float, backward_s: float
+) -> None:
+    slow = replace(context(), software=replace(PLAIN, dispatch_s=1.0, issue_s=0.5))
+    block = block_time(slow, one(layout))
+    assert block.forward.total_s[0] == pytest.approx(forward_s)
+    assert block.backward.total_s[0] == pytest.approx(backward_s)
+
+
 @pytest.mark.parametrize(("share", "on"), [(0.0, 1), (0.4, 1), (0.4, 0), (1.0, 1)])
 def test_overlap_hides_communication_behind_products(share: float, on: int) -> None:
     some = replace(context(), software=replace(PLAIN, tp_overlap=share))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from plan3d.simulator.block_comm import BlockComms, block_comm
@@ -133,3 +134,24 @@ def test_ulysses_swaps_everything_and_hides_nothing() -> None:
     expected = 100 / 4 * 4 * 512 * 2 * 3 / 4 / 200
     assert found.forward.cp_s == pytest.approx(expected)
     assert found.forward.cp_exposed_s == found.backward.cp_s == found.forward.cp_s
+
+
+@pytest.mark.parametrize(
+    ("sp", "gpus_per_node", "collectives", "again"),
+    [
+        pytest.param(0, 8, 0, 0, id="inside a node"),
+        pytest.param(0, 2, 2, 0, id="two all-reduces over two nodes"),
+        pytest.param(1, 2, 4, 2, id="two of each half, and two gathers again"),
+    ],
+)
+def test_a_launch_for_every_node(sp: int, gpus_per_node: int, collectives: int, again: int) -> None:
+    def backward(launch_s: float) -> tuple[float, float]:
+        network = replace(WIRE.network, launch_s=launch_s)
+        cluster = replace(WIRE, gpus_per_node=gpus_per_node, network=network)
+        context = Context(model=GPT, work=WORK, cluster=cluster, software=PLAIN)
+        found = block_comm(context, one(Layout(tp=4, sp=sp)), 0.0, 0.0, moe=False).backward
+        return float(np.sum(found.tp_s)), float(np.sum(found.tp_beside_s))
+
+    with_launch, without = backward(3.0), backward(0.0)
+    assert with_launch[0] - without[0] == pytest.approx(collectives * 2 * 3.0)
+    assert with_launch[1] - without[1] == pytest.approx(again * 2 * 3.0)

@@ -126,3 +126,21 @@ def test_neighbours_send_all_they_have() -> None:
 )
 def test_exposed(window: float, pieces: float, on: float, expected: float) -> None:
     assert exposed_once_s(10.0, window, pieces, on) == expected
+
+
+@pytest.mark.parametrize(
+    ("piece", "pieces"),
+    [
+        pytest.param(0.0, 1, id="all at once"),
+        pytest.param(200.0, 1, id="one bucket holds all"),
+        pytest.param(60.0, 4, id="four buckets of 50"),
+    ],
+)
+def test_every_bucket_waits_for_the_network(piece: float, pieces: int) -> None:
+    """Sixteen ranks on two nodes, a second of latency for each all-reduce."""
+    slow = replace(WIRE, network=replace(WIRE.network, tree_latency_s=1.0))
+    software = replace(PLAIN, reduce_piece_bytes=piece)
+    context = Context(model=GPT, work=WORK, cluster=slow, software=software)
+    whole = 2 * 200 * 15 / 16 / (8 * 10)
+    found = sync_time(context, one(Layout(dp=16)), DENSE, np.array([0.0]))
+    assert found.reduce_s[0] == pytest.approx(whole + pieces)

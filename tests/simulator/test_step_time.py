@@ -153,7 +153,13 @@ STREAM = 2 * 1024 * 512 * 2
             Layout(pp=4, pp_overlap=0), {"pp_overlap": 0.75}, STREAM / 50, 2, 0.0, id="or not"
         ),
         pytest.param(Layout(pp=2, cp=2), {}, STREAM / 100, 2, 0.0, id="half of the tokens"),
-        pytest.param(Layout(), {}, 0.0, 2, 0.0, id="one stage"),
+        pytest.param(
+            Layout(pp=2), {"send_overhead_s": 3.0}, STREAM / 50 + 3, 2, 0.0, id="waits for the other"
+        ),
+        pytest.param(
+            Layout(pp=4), {"send_overhead_s": 3.0}, STREAM / 50 + 6, 2, 0.0, id="waits for both"
+        ),
+        pytest.param(Layout(), {"send_overhead_s": 3.0}, 0.0, 2, 0.0, id="one stage"),
     ],
 )  # fmt: skip
 def test_sends(

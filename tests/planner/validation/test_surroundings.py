@@ -92,6 +92,27 @@ def test_generation_by_framework_and_year(
     assert software_of(run(framework=framework, year=year, notes=notes), profiles).name == name
 
 
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "nanotron-2024"),
+        ({"version": "after the fix of its pipelines"}, "nanotron-2024"),
+        ({"version": "before the fix of its pipelines"}, "nanotron-2024-early"),
+        ({"version": "before the fix of its pipelines", "pp": 1}, "nanotron-2024"),
+        ({"version": "before the fix of its pipelines", "gpus": 8}, "nanotron-2024"),
+        ({"node_allreduce_gb_s": 424.0}, "nanotron-2024-host-bound"),
+        ({"node_allreduce_gb_s": 424.0, "gpus": 8}, "nanotron-2024"),
+        ({"node_allreduce_gb_s": 457.0}, "nanotron-2024"),
+        ({"framework": "torchtitan FSDP2", "node_allreduce_gb_s": 424.0}, "fsdp2-2024"),
+    ],
+)
+def test_the_state_of_nanotron_by_what_its_job_says(
+    run: Callable[..., Run], profiles: Profiles, changes: dict[str, object], name: str
+) -> None:
+    row = run(**({"framework": "nanotron v0.5", "year": 2025, "gpus": 32, "pp": 2} | changes))
+    assert software_of(row, profiles).name == name
+
+
 def test_a_stated_kernel_overrides_the_generation(
     run: Callable[..., Run], profiles: Profiles
 ) -> None:
