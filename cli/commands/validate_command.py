@@ -14,6 +14,7 @@ from plan3d.cli.render import show
 from plan3d.cli.scores import scores
 from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.validation import published_runs, read_runs, validate
+from plan3d.planner.validation.known import known
 from plan3d.planner.validation.unseen import unseen_errors
 from plan3d.simulator.errors import unknown
 from plan3d.simulator.hardware import Cluster
@@ -83,7 +84,11 @@ def run(
     files.new(csv)
     if by is not None and by not in GROUPS:
         raise unknown("grouping", by, GROUPS)
-    found = published_runs() if runs is None else read_runs(runs)
+    found, known_of = (published_runs(), 0) if runs is None else known(read_runs(runs))
+    if known_of:
+        note(
+            f"{known_of:,} runs ship with plan3d: their software's state and network are from there"
+        )
     detail(f"{runs or 'the published runs'}: {len(found.rows):,} runs")
     with doing("predicting runs") as told:
         result = validate(found.of_suite(suite) if suite else found, Shipped(), progress=told)

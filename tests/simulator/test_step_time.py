@@ -154,7 +154,7 @@ STREAM = 2 * 1024 * 512 * 2
         ),
         pytest.param(Layout(pp=2, cp=2), {}, STREAM / 100, 2, 0.0, id="half of the tokens"),
         pytest.param(
-            Layout(pp=2), {"send_overhead_s": 3.0}, STREAM / 50 + 3, 2, 0.0, id="waits for the other"
+            Layout(pp=2), {"send_overhead_s": 3.0}, STREAM / 50 + 3, 2, 0.0, id="waits"
         ),
         pytest.param(
             Layout(pp=4), {"send_overhead_s": 3.0}, STREAM / 50 + 6, 2, 0.0, id="waits for both"
