@@ -12,8 +12,8 @@ BESIDE: Final = ("ref", "notes", "version", "allreduce_gb_s", "node_allreduce_gb
 def known(found: Runs) -> tuple[Runs, int]:
     """Return runs with what the runs that ship know of them, and for how many that is.
 
-    A run that is the same as one that ships in its id, its job, its layout and all that was measured,
-    and says nothing of its software's state and its network, is taken for that one.
+    A run that is the same as one that ships in its id, its job, its layout and all that was
+    measured, and says nothing of its software's state and its network, is taken for that one.
     """
     shipped = {_same(run): run for run in published_runs().rows if _tells(run)}
     rows = [run if _tells(run) else shipped.get(_same(run), run) for run in found.rows]
