@@ -161,8 +161,9 @@ def _nanotron(run: Run, name: str) -> str:
         return name
     if (run.pp or 1) > 1 and BEFORE_FIX.search(run.version):
         return f"{name}-early"
-    near = run.node_allreduce_gb_s or HOST_BOUND_GB_S
-    return f"{name}-host-bound" if near < HOST_BOUND_GB_S else name
+    if run.node_allreduce_gb_s is None:
+        return name if run.version or (run.pp or 1) == 1 else f"{name}-unstated"
+    return f"{name}-host-bound" if run.node_allreduce_gb_s < HOST_BOUND_GB_S else name
 
 
 def dropout_of(run: Run, software: Software) -> bool:
