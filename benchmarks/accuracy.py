@@ -19,6 +19,7 @@ from intervals import left_out_coverage
 from plan3d.cli.commands.validate_command import Shipped
 from plan3d.cli.figures.accuracy import draw
 from plan3d.cli.figures.style import image
+from plan3d.hardware_profiles import software
 from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.validation import Errors, Prediction, Runs, Validation, published_runs, validate
 from plan3d.planner.validation.unseen import unseen_errors
@@ -45,6 +46,8 @@ def page(result: Validation) -> str:
         "sweeps": sweeps(result),
         "worst": worst(result),
         "blind": [without_facts()],
+        "issue": [f"{1e3 * software('nanotron-2024-host-bound').issue_s:.2g} ms"],
+        "wait": [f"{software('nanotron-2024-early').send_overhead_s:.2g} s"],
         "open": table(("suite", "runs", "fastest (used)", "median", "slowest"), choices()),
         "left_out": counted(result.skipped),
         "assumed": counted(result.assumed),
@@ -93,7 +96,9 @@ def summary(result: Validation, unseen: Errors) -> Iterator[str]:
 
 def without_facts() -> str:
     """Return the scores of ultra as if its jobs had said nothing of their surroundings."""
-    nothing: dict[str, Any] = {"version": "", "allreduce_gb_s": None, "node_allreduce_gb_s": None}
+    nothing: dict[str, Any] = {"version": ""} | dict.fromkeys(
+        ("allreduce_gb_s", "allgather_gb_s", "node_allreduce_gb_s")
+    )
     rows = tuple(replace(run, **nothing) for run in published_runs().of_suite("ultra").rows)
     found = validate(Runs(rows=rows), Shipped())
     regret = float(np.mean([s.regret for s in found.sweeps]))

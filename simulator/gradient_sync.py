@@ -70,6 +70,7 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
 
     def both(size: Numeric, experts: Numeric, how: str) -> Numeric:
         operation = {"rs": reduce_scatter_s, "ag": all_gather_s, "ar": all_reduce_s}[how]
+        # Reduce-scatters of ZeRO-1 are cut too, but not seen to pay for it: zero1_efficiency.
         if how == "ar" and software.reduce_piece_bytes:
             pieces = np.maximum(np.ceil(size / software.reduce_piece_bytes), 1.0)
             return pieces * operation(size / pieces, group, cluster)

@@ -5,7 +5,14 @@ from typing import Final
 
 from plan3d.planner.validation.runs import Run, Runs, published_runs
 
-BESIDE: Final = ("ref", "notes", "version", "allreduce_gb_s", "node_allreduce_gb_s")
+BESIDE: Final = (
+    "ref",
+    "notes",
+    "version",
+    "allreduce_gb_s",
+    "allgather_gb_s",
+    "node_allreduce_gb_s",
+)
 """Fields that say where a run and its surroundings are from, and nothing of its layout or time."""
 
 

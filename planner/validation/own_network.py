@@ -1,28 +1,31 @@
-"""The cluster as a job found it, where the job measured its own all-reduce before it trained."""
+"""The cluster as a job found it, where the job measured its own collectives before it trained."""
 
 from collections.abc import Callable
 from typing import Final
 
 from plan3d.planner.validation.runs import Run
-from plan3d.planner.validation.slower import slower_fabric, slower_latencies
-from plan3d.simulator.collectives import all_reduce_s
+from plan3d.planner.validation.slower import slower_fabric, slower_rings, slower_trees
+from plan3d.simulator.collectives import all_gather_s, all_reduce_s
 from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.numeric import Numeric
 from plan3d.simulator.placement import Group
 
 MESSAGE_BYTES: Final = 2.0**28
-"""Size of the all-reduce that `Run.allreduce_gb_s` is of. [bytes]"""
+"""Size of the collectives that `Run.allreduce_gb_s` and its like are of. [bytes]"""
 
 
 def as_measured(cluster: Cluster, run: Run) -> Cluster:
     r"""Return the cluster, as slow as the job measured it where that is slower than the profile.
 
     .. math:: f = \max\left(1, 1 + \frac{t - t_1}{t_2 - t_1}\right), \quad
-       t = \frac{2 S (n - 1)}{n\,B_{bus}}
+       t = \frac{2 S (n - 1)}{n\,B_{bus}} \text{ (all-reduce)}, \quad
+       \frac{S (n - 1)}{n\,B_{bus}} \text{ (all-gather)}
 
     with the law's times :math:`t_1, t_2` of factors 1 and 2: it is linear in each factor. Inside a
-    node the factor is on all bandwidths. Between nodes it is on the latencies of collectives:
-    in the jobs with such figures the bus bandwidth falls as the number of nodes rises, and
-    collectives of 32 and of 512 MB take equally long. A job that measures more than the profile
+    node the factor is on all bandwidths. Between nodes it is on latencies, the all-reduce's on
+    that of trees, the all-gather's on that of rings: in the jobs with such figures the bus
+    bandwidth falls as the number of nodes rises, and collectives of 32 and of 512 MB take equally
+    long. A job that measures more than the profile
     does not train faster: in a step, collectives do not follow each other without a break.
 
     Parameters
@@ -33,26 +36,26 @@ def as_measured(cluster: Cluster, run: Run) -> Cluster:
         Bus bandwidths *B* that it measured, if any; *n* are its GPUs.
     """
     inside = min(run.gpus, cluster.gpus_per_node)
-    near = run.node_allreduce_gb_s
-    cluster = _slowed(cluster, slower_fabric, Group(size=inside, local=inside), near)
-    if run.gpus == inside:
-        return cluster
+    near = Group(size=inside, local=inside)
+    cluster = _slowed(cluster, slower_fabric, all_reduce_s, near, run.node_allreduce_gb_s)
     everyone = Group(size=run.gpus, local=inside)
-    return _slowed(cluster, slower_latencies, everyone, run.allreduce_gb_s)
+    cluster = _slowed(cluster, slower_trees, all_reduce_s, everyone, run.allreduce_gb_s)
+    return _slowed(cluster, slower_rings, all_gather_s, everyone, run.allgather_gb_s)
 
 
 def _slowed(
     cluster: Cluster,
     slower: Callable[[Cluster, float], Cluster],
+    collective: Callable[[float, Group, Cluster], Numeric],
     group: Group,
     bus_gb_s: float | None,
 ) -> Cluster:
-    """Return the cluster, slower by the factor that makes the all-reduce take what it took."""
+    """Return the cluster, slower by the factor that makes the collective take what it took."""
     if bus_gb_s is None or group.size == 1:
         return cluster
-    size = float(group.size)
-    measured_s = 2 * MESSAGE_BYTES * (size - 1) / size / (bus_gb_s * 1e9)
-    one, two = (float(all_reduce_s(MESSAGE_BYTES, group, slower(cluster, f))) for f in (1.0, 2.0))
+    passes = 2 if collective is all_reduce_s else 1
+    measured_s = passes * MESSAGE_BYTES * (1 - 1 / float(group.size)) / (bus_gb_s * 1e9)
+    one, two = (float(collective(MESSAGE_BYTES, group, slower(cluster, f))) for f in (1.0, 2.0))
     if measured_s <= one or two <= one:
         return cluster
     return slower(cluster, 1 + (measured_s - one) / (two - one))

@@ -51,8 +51,10 @@ class Run:
     allreduce_gb_s: float | None = None
     """Bus bandwidth of an all-reduce of 256 MiB over all nodes, as the job itself measured it
     (nccl-tests' convention: 2 S (n - 1) / n over the time). [1e9 bytes/s]"""
+    allgather_gb_s: float | None = None
+    """The same of an all-gather: S (n - 1) / n over the time. [1e9 bytes/s]"""
     node_allreduce_gb_s: float | None = None
-    """The same inside one node. [1e9 bytes/s]"""
+    """The same of an all-reduce inside one node. [1e9 bytes/s]"""
     precision: str = ""
     tp: int | None
     pp: int | None

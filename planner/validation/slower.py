@@ -52,12 +52,15 @@ def slower_fabric(cluster: Cluster, factor: float) -> Cluster:
     return replace(cluster, node=changed)
 
 
-def slower_latencies(cluster: Cluster, factor: float) -> Cluster:
-    """Return the cluster with the latencies of collectives between nodes `factor` as long."""
+def slower_trees(cluster: Cluster, factor: float) -> Cluster:
+    """Return the cluster with the latency of all-reduces between nodes `factor` as long."""
     network = cluster.network
-    changed = replace(
-        network,
-        tree_latency_s=network.tree_latency_s * factor,
-        ring_latency_s=network.ring_latency_s * factor,
-    )
+    changed = replace(network, tree_latency_s=network.tree_latency_s * factor)
+    return replace(cluster, network=changed)
+
+
+def slower_rings(cluster: Cluster, factor: float) -> Cluster:
+    """Return the cluster with that of all-gathers and reduce-scatters `factor` as long."""
+    network = cluster.network
+    changed = replace(network, ring_latency_s=network.ring_latency_s * factor)
     return replace(cluster, network=changed)

@@ -82,9 +82,9 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
 
 BEFORE_FIX: Final = re.compile(r"before the fix of its pipelines")
 """Words on a version of nanotron whose pipelines wait for every transfer."""
-HOST_BOUND_GB_S: Final = 440.0
+HOST_BOUND_GB_S: Final = 436.0
 """Bus bandwidth of an all-reduce inside a node of H100 below which nanotron's jobs on several nodes
-issue collectives slowly: they measure 412-436 or 452-462, seldom anything between. [1e9 bytes/s]"""
+issue collectives slowly: they measure 385-432 or 449-462, one of them 439. [1e9 bytes/s]"""
 EAGER: Final = ("fsdp2-2024", "kempnerforge-2026")
 """Generations that have a variant without torch.compile."""
 WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
@@ -161,8 +161,9 @@ def _nanotron(run: Run, name: str) -> str:
         return name
     if (run.pp or 1) > 1 and BEFORE_FIX.search(run.version):
         return f"{name}-early"
-    near = run.node_allreduce_gb_s or HOST_BOUND_GB_S
-    return f"{name}-host-bound" if near < HOST_BOUND_GB_S else name
+    if run.node_allreduce_gb_s is None:
+        return name if run.version or (run.pp or 1) == 1 else f"{name}-unstated"
+    return f"{name}-host-bound" if run.node_allreduce_gb_s < HOST_BOUND_GB_S else name
 
 
 def dropout_of(run: Run, software: Software) -> bool:

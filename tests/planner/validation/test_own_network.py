@@ -1,4 +1,4 @@
-"""A job's own all-reduce: the law then takes as long as it took, or as long as it always does."""
+"""A job's own collectives: the law then takes as long as they took, or what it always takes."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from plan3d import hardware_profiles
 from plan3d.planner.validation import Profiles, Run
 from plan3d.planner.validation.own_network import MESSAGE_BYTES, as_measured
 from plan3d.planner.validation.rows import case_of
-from plan3d.simulator.collectives import all_reduce_s, p2p_s
+from plan3d.simulator.collectives import all_gather_s, all_reduce_s, p2p_s
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.placement import Group
 
@@ -29,11 +29,13 @@ def test_a_slow_network_is_as_slow_as_measured(run: Callable[..., Run], gpus: in
     assert p2p_s(1e6, 1.0, found) == p2p_s(1e6, 1.0, P5), "sends are not collectives"
 
 
-def test_all_latencies_of_collectives_grow_alike(run: Callable[..., Run]) -> None:
-    found = as_measured(P5, run(gpus=64, allreduce_gb_s=50.0)).network
-    factor = found.tree_latency_s / P5.network.tree_latency_s
-    assert factor > 1
-    assert found.ring_latency_s == pytest.approx(factor * P5.network.ring_latency_s)
+def test_an_all_gather_says_what_rings_take(run: Callable[..., Run]) -> None:
+    found = as_measured(P5, run(gpus=64, allgather_gb_s=30.0))
+    wire = MESSAGE_BYTES * 63 / 64
+    group = Group(size=64, local=8)
+    assert wire / float(all_gather_s(MESSAGE_BYTES, group, found)) == pytest.approx(30e9)
+    assert found.network.tree_latency_s == P5.network.tree_latency_s
+    assert bus_gb_s(found, 64) == bus_gb_s(P5, 64)
 
 
 def test_a_broken_node_is_as_slow_as_measured(run: Callable[..., Run]) -> None:
@@ -47,8 +49,13 @@ def test_a_broken_node_is_as_slow_as_measured(run: Callable[..., Run]) -> None:
     [
         {},
         {"gpus": 1, "node_allreduce_gb_s": 1.0, "allreduce_gb_s": 1.0},
-        {"gpus": 64, "node_allreduce_gb_s": 900.0, "allreduce_gb_s": 900.0},
-        {"gpus": 8, "allreduce_gb_s": 1.0},
+        {
+            "gpus": 64,
+            "node_allreduce_gb_s": 900.0,
+            "allreduce_gb_s": 900.0,
+            "allgather_gb_s": 900.0,
+        },
+        {"gpus": 8, "allreduce_gb_s": 1.0, "allgather_gb_s": 1.0},
     ],
     ids=["nothing measured", "one GPU", "faster than the profile", "nothing between nodes"],
 )

@@ -68,12 +68,13 @@ def test_an_unusable_file_is_one_clear_error(tmp_path: Path, content: bytes, wor
 
 def test_what_a_job_measured_around_it(tmp_path: Path) -> None:
     """Columns of their own, that no file needs; bad values are named by row and column."""
-    header = HEADER + ",version,allreduce_gb_s,node_allreduce_gb_s"
-    ends = (",v0.5,188.5,457", ",,-1,457", ",,,", ",,fast,")
+    header = HEADER + ",version,allreduce_gb_s,allgather_gb_s,node_allreduce_gb_s"
+    ends = (",v0.5,188.5,77,457", ",,-1,77,457", ",,,,", ",,fast,,")
     rows = [ROW.replace("a-1", f"a-{i}") + end for i, end in enumerate(ends)]
     found = read_runs(write(tmp_path, header, *rows))
     first, last = found.rows
-    assert (first.version, first.allreduce_gb_s, first.node_allreduce_gb_s) == ("v0.5", 188.5, 457)
+    assert (first.version, first.allreduce_gb_s) == ("v0.5", 188.5)
+    assert (first.allgather_gb_s, first.node_allreduce_gb_s) == (77, 457)
     assert (last.version, last.allreduce_gb_s, last.node_allreduce_gb_s) == ("", None, None)
     for (reason, where), row in zip(found.rejected, ("row 3", "row 5"), strict=True):
         assert reason == "unreadable: impossible value in allreduce_gb_s"
