@@ -89,9 +89,13 @@ def run(
         raise unknown("figure", name, NAMES)
     files.new(output)
     if name == ACCURACY:
-        if model is not None or gpus is not None or layout is not None:
-            raise InputError("accuracy is drawn of the runs that ship: leave the model out")
-        _write(output, None, name)
+        said = (model, gpus, layout, hardware, seq, global_batch, precision, optimizer)
+        if any(value is not None for value in said) or framework != frameworks.DEFAULT:
+            raise InputError(
+                "accuracy is drawn of the runs that ship: leave the model out, and all other "
+                "options but --output"
+            )
+        _write(output, _kind(output), None, name)
         return
     if model is None or gpus is None:
         raise InputError(f"--model and --gpus say what {name} is drawn of; give both")
@@ -107,7 +111,15 @@ def run(
         optimizer=optimizer,
         framework=framework,
     )
-    _write(output, _case(asked, framework, layout), name)
+    kind = _kind(output)
+    _write(output, kind, _case(asked, framework, layout), name)
+
+
+def _kind(output: Path) -> str:
+    """Return the kind of a file; refuse others before the work starts."""
+    from plan3d.cli.figures import style  # noqa: PLC0415  # matplotlib: 0.5 s
+
+    return style.kind_of(output.name)
 
 
 def _case(asked: Question, framework: str, layout: str | None) -> "Case":
@@ -130,10 +142,9 @@ def _case(asked: Question, framework: str, layout: str | None) -> "Case":
     return Case(question=asked, result=result, framework=framework, searched=layout is None)
 
 
-def _write(output: Path, case: "Case | None", name: str) -> None:
-    from plan3d.cli.figures import style  # noqa: PLC0415  # matplotlib: 0.5 s
+def _write(output: Path, kind: str, case: "Case | None", name: str) -> None:
+    from plan3d.cli.figures import style  # noqa: PLC0415
 
-    kind = style.kind_of(output.name)
     files.write(output, style.image(_drawn(case, name), kind))
 
 

@@ -168,7 +168,8 @@ def run(
     if full is not None:
         command = asking(
             "search", asked, fix=fix, limit=limit, searcher=searcher, objective=objective, top=top,
-            prefer_safe=prefer_safe, report=full,
+            budget=budget, seed=seed, storage=storage, events=events, prefer_safe=prefer_safe,
+            report=full,
         )  # fmt: skip
         deliver_full(
             full, asked, whole, text, framework=asked.framework, command=command,
