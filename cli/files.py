@@ -10,14 +10,21 @@ from plan3d.simulator.errors import InputError
 
 def check(*paths: Path | None) -> None:
     """Refuse output paths that cannot be written, before the work starts."""
-    wanted = [path.absolute() for path in paths if path is not None]
-    for path in wanted:
+    for path in (path.absolute() for path in paths if path is not None):
         try:
             _check(path)
         except OSError as error:  # a name too long, a loop of links
             raise InputError(f"cannot write {path}: {error.strerror}") from error
-    if len(set(wanted)) < len(wanted):
-        raise InputError(f"two outputs would go to {wanted[0]}; give each its own file")
+    apart(*paths)
+
+
+def apart(*paths: Path | None) -> None:
+    """Refuse two outputs in one file."""
+    seen: set[Path] = set()
+    for path in (path.resolve() for path in paths if path is not None):
+        if path in seen:
+            raise InputError(f"two outputs would go to {path}; give each its own file")
+        seen.add(path)
 
 
 def new(*paths: Path | None) -> None:

@@ -113,3 +113,15 @@ def test_the_command_in_a_report_does_the_same_again(
     assert again["command"] == first["command"]
     assert again["plans"] == first["plans"]
     assert again["certificate"] == first["certificate"]
+
+
+def test_a_table_never_replaces_a_study(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "study.log"
+    sampling = [*BASE, "--searcher", "random", "--budget", "3", "--storage", str(path)]
+    assert run(sampling) == 0
+    whole = path.read_bytes()
+    (tmp_path / "link").symlink_to(path)
+    for name in ("study.log", "link"):
+        assert run([*sampling, "--csv", str(tmp_path / name), "--force"]) == 2
+        assert "two outputs would go to" in capsys.readouterr().err
+    assert path.read_bytes() == whole
