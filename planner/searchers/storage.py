@@ -74,7 +74,8 @@ def connected(
 
 
 def why(error: Exception) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of what an error says, or what caused it: that is the driver's own."""
+    error = error.__cause__ if isinstance(error.__cause__, Exception) else error
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 

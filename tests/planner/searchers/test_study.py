@@ -276,9 +276,9 @@ def test_a_storage_that_fails_on_the_way(tmp_path: Path, monkeypatch: pytest.Mon
 
     def fails(*_: object) -> None:
         times.append(1)
-        raise OSError("disk full")
+        raise RuntimeError("invalid data") from OSError("disk full")
 
     monkeypatch.setattr(study._backend, "set_trial_user_attr", fails)
-    with pytest.raises(InputError, match=r"disk full.*time_s=7\.0"):
+    with pytest.raises(InputError, match=r"any more: disk full.*time_s=7\.0"):
         study.evaluate(0, lambda: Trial(layout=small().table.row(0), time_s=7.0), 5)
     assert len(times) == 3
