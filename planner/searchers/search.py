@@ -122,7 +122,7 @@ def search_with(
             evaluated=history.evaluations,
             proven=False,
             gap=chosen.plans[0].gap,
-            played=len(ranked.score),
+            played=history.evaluations if events else len(ranked.score),
         ),
         infeasible=({"memory": legal - fit} if legal > fit else {}) | dict(layouts.refused),
         advice=advice(layouts, evaluate, legal, fit, None),

@@ -34,7 +34,7 @@ def test_nothing_is_called_proven(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*BASE, "--searcher", "bayesian", "--budget", "15", "--events"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "best found among" in shown
-    assert "(bayesian, event simulation, 15 evaluated" in shown
+    assert "(bayesian, event simulation, 15 evaluated)" in shown
     assert "proven" not in shown
 
 
