@@ -10,14 +10,21 @@ from plan3d.simulator.errors import InputError
 
 def check(*paths: Path | None) -> None:
     """Refuse output paths that cannot be written, before the work starts."""
-    wanted = [path.absolute() for path in paths if path is not None]
-    for path in wanted:
+    for path in (path.absolute() for path in paths if path is not None):
         try:
             _check(path)
-        except OSError as error:  # a name too long, a loop of links
+        except OSError as error:  # a name too long
             raise InputError(f"cannot write {path}: {error.strerror}") from error
-    if len(set(wanted)) < len(wanted):
-        raise InputError(f"two outputs would go to {wanted[0]}; give each its own file")
+    apart(*paths)
+
+
+def apart(*paths: Path | None) -> None:
+    """Refuse two outputs in one file."""
+    seen: set[Path] = set()
+    for path in (_real(path) for path in paths if path is not None):
+        if path in seen:
+            raise InputError(f"two outputs would go to {path}; give each its own file")
+        seen.add(path)
 
 
 def new(*paths: Path | None) -> None:
@@ -34,9 +41,14 @@ def _check(path: Path) -> None:
     if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: there is no directory {path.parent}")
     if path.is_file() or not path.exists():
-        part = _part(path.resolve())
+        part = _part(_real(path))
         part.touch()
         part.unlink()
+
+
+def _real(path: Path) -> Path:
+    """Return where links lead; of a loop of links, the first."""
+    return Path(os.path.realpath(path))
 
 
 def _part(path: Path) -> Path:
@@ -46,7 +58,7 @@ def _part(path: Path) -> Path:
 
 def write(path: Path, content: str | bytes) -> None:
     """Write a file through a neighbour, so that no reader ever sees half of it."""
-    target = path.resolve()
+    target = _real(path)
     data = content.encode() if isinstance(content, str) else content
     try:
         if target.exists() and not target.is_file():  # /dev/null, a pipe: not ours to replace

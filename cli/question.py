@@ -11,7 +11,7 @@ from plan3d.simulator.economics import RunCost, run_cost
 from plan3d.simulator.result import Estimate
 
 USUAL: Final[Mapping[str, object]] = {
-    "searcher": "exhaustive", "objective": "time", "top": 5, "prefer_safe": True
+    "searcher": "exhaustive", "objective": "time", "top": 5, "prefer_safe": True, "events": False
 }  # fmt: skip
 """Options of a search that need not be said."""
 
@@ -59,9 +59,12 @@ def asking(command: str, question: Question, **others: object) -> str:
             continue
         option = f"--{name.replace('_', '-')}"
         for one in value if isinstance(value, list) else [value]:
-            parts.append(f"{option} {shlex.quote(str(one))}" if one is not False else _no(option))
+            parts.append(_said(option, one))
     return " ".join(parts)
 
 
-def _no(option: str) -> str:
-    return option.replace("--", "--no-", 1)
+def _said(option: str, value: object) -> str:
+    """Return an option with its value; one that is or is not has none."""
+    if isinstance(value, bool):
+        return option if value else option.replace("--", "--no-", 1)
+    return f"{option} {shlex.quote(str(value))}"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -64,6 +65,11 @@ class Trials:
     seed: int | None
     storage: str | None
     events: bool
+
+    @property
+    def file(self) -> Path | None:
+        """The file that keeps them, if one does."""
+        return Path(self.storage) if self.storage and "://" not in self.storage else None
 
     def check(self, searcher: str, *, samples: bool, fidelity: str) -> None:
         """Refuse options that a searcher would not heed."""

@@ -7,6 +7,7 @@ import numpy as np
 from plan3d.planner.evaluator import Evaluator, Player
 from plan3d.planner.grouping import Ranked
 from plan3d.planner.objectives import Objective
+from plan3d.planner.pareto import front
 from plan3d.planner.reasons import why_behind, why_best, why_on_front
 from plan3d.planner.result import Job, Plan, Safer
 from plan3d.planner.safer import safest_first
@@ -38,14 +39,18 @@ class Ranking:
     prefer_safe: bool
 
     def __call__(self, ranked: Ranked, top: int) -> Chosen:
-        """Return the `top` best plans, their pipelines played out, each with its reason."""
+        """Return the `top` best plans, their pipelines played out, each with its reason.
+
+        Of a front, without those that another beats once they are played out.
+        """
         if len(ranked.score) == 0:
             return Chosen()
         closed = self.evaluate(ranked.layouts)
         table = self.play(ranked.layouts, closed) if self.play else closed
         sure = self.foresee(ranked.layouts, table) if self.foresee else None
         score = self.goal.score(self.job, table.step_time_s, ranked.memory_bytes)
-        fastest = np.lexsort((ranked.memory_bytes, score))
+        best_first = front if self.goal.front else _best_first
+        fastest = best_first(score, ranked.memory_bytes)
         order = self._safest(fastest, score, sure)
         optimum = min(float(score.min()), np.inf if self.play else self.optimum)
         played = table.step_time_s / closed.step_time_s - 1
@@ -88,6 +93,10 @@ class Ranking:
         if self.goal.front:
             return why_on_front(mine, first)
         return why_behind(mine, first, self.goal.terms)
+
+
+def _best_first(score: Floats, memory_bytes: Floats) -> Ints:
+    return np.lexsort((memory_bytes, score))
 
 
 def _safer(

@@ -102,7 +102,7 @@ class Certificate:
         found = "proven best of" if self.proven else "best found among"
         tie = f", the plan shown is within {self.gap:.1%} of it" if self.gap > 5e-5 else ""
         played = f", by the closed form; the best {self.played:,} played and ranked again"
-        played = played if self.played else ""
+        played = played if 0 < self.played < self.evaluated else ""
         return (
             f"{self.legal:,} legal layouts, {self.fit:,} fit in memory; {found} {self.fit:,} "
             f"by {self.objective}{tie} ({self.searcher}, {self.evaluated:,} evaluated{played})"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from plan3d.cli import completion, files, options
-from plan3d.cli.inputs import evaluator, forecast, player, question
+from plan3d.cli.asking import WORK, Ask, offers
+from plan3d.cli.inputs import evaluator, forecast, player
 from plan3d.cli.layout_option import read_layout
 from plan3d.cli.progress import doing
 from plan3d.cli.question import Question
@@ -35,6 +36,8 @@ NAMES: Final[Mapping[str, str]] = {
 ACCURACY: Final = "accuracy"
 OF_SEARCH: Final = ("pareto", "scaling")
 """Figures about a search, not about a layout."""
+ASKED: Final = (*WORK, "hardware", "framework")
+"""Options of the question that other commands have, too."""
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 EXAMPLES: Final = (
@@ -51,7 +54,9 @@ EXAMPLES: Final = (
 
 
 @command.command()
+@offers(ASKED)
 def run(
+    ask: Ask,
     name: Annotated[
         str,
         typer.Argument(
@@ -71,12 +76,6 @@ def run(
     model: options.MaybeModel = None,
     gpus: options.MaybeGpus = None,
     layout: options.Layout = None,
-    hardware: options.Hardware = None,
-    seq: options.Seq = None,
-    global_batch: options.GlobalBatch = None,
-    precision: options.Precision = None,
-    optimizer: options.Optimizer = None,
-    framework: options.Framework = frameworks.DEFAULT,
 ) -> None:
     """Draw one figure into a file.
 
@@ -89,34 +88,37 @@ def run(
         raise unknown("figure", name, NAMES)
     files.new(output)
     if name == ACCURACY:
-        if model is not None or gpus is not None or layout is not None:
-            raise InputError("accuracy is drawn of the runs that ship: leave the model out")
-        _write(output, None, name)
+        usual = dict.fromkeys(ASKED) | {"framework": frameworks.DEFAULT}
+        if (model, gpus, layout) != (None, None, None) or ask.keywords != usual:
+            raise InputError(
+                "accuracy is drawn of the runs that ship: leave the model out, and all other "
+                "options but --output"
+            )
+        _write(output, _kind(output), None, name)
         return
     if model is None or gpus is None:
         raise InputError(f"--model and --gpus say what {name} is drawn of; give both")
     if layout is not None and name in OF_SEARCH:
         raise InputError(f"{name} is about all layouts; leave --layout out")
-    asked = question(
-        model=model,
-        gpus=gpus,
-        hardware=hardware,
-        seq=seq,
-        global_batch=global_batch,
-        precision=precision,
-        optimizer=optimizer,
-        framework=framework,
-    )
-    _write(output, _case(asked, framework, layout), name)
+    asked = ask(model=model, gpus=gpus)
+    kind = _kind(output)
+    _write(output, kind, _case(asked, layout), name)
 
 
-def _case(asked: Question, framework: str, layout: str | None) -> "Case":
+def _kind(output: Path) -> str:
+    """Return the kind of a file; refuse others before the work starts."""
+    from plan3d.cli.figures import style  # noqa: PLC0415  # matplotlib: 0.5 s
+
+    return style.kind_of(output.name)
+
+
+def _case(asked: Question, layout: str | None) -> "Case":
     """Find the plan that is drawn."""
     from plan3d.cli.case import NEAR_BEST, Case  # noqa: PLC0415  # checked first: the options
 
     if layout is None:
         result = search(
-            asked.job, framework=framework, top=NEAR_BEST, evaluator=evaluator(asked),
+            asked.job, framework=asked.framework, top=NEAR_BEST, evaluator=evaluator(asked),
             player=player(asked), forecast=forecast(asked),
         )  # fmt: skip
         if not result.plans:
@@ -124,16 +126,17 @@ def _case(asked: Question, framework: str, layout: str | None) -> "Case":
                 f"no layout can be used, so that there is nothing to draw: {result.advice[0]}"
             )
     else:
-        runner = frameworks.named(framework)
+        runner = frameworks.named(asked.framework)
         chosen = read_layout(layout, asked.job, runner)
         result = single(asked, chosen, runner)
-    return Case(question=asked, result=result, framework=framework, searched=layout is None)
+    return Case(
+        question=asked, result=result, framework=asked.framework, searched=layout is None
+    )  # fmt: skip
 
 
-def _write(output: Path, case: "Case | None", name: str) -> None:
-    from plan3d.cli.figures import style  # noqa: PLC0415  # matplotlib: 0.5 s
+def _write(output: Path, kind: str, case: "Case | None", name: str) -> None:
+    from plan3d.cli.figures import style  # noqa: PLC0415
 
-    kind = style.kind_of(output.name)
     files.write(output, style.image(_drawn(case, name), kind))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from plan3d.cli import completion, options, report, values
+from plan3d.cli import completion, files, options, report, values
 from plan3d.cli.asking import asks
 from plan3d.cli.deliver import check, deliver, deliver_full
 from plan3d.cli.inputs import evaluator, forecast, player
@@ -114,6 +114,7 @@ def run(
     samples, exact = searcher in SAMPLING, searcher in SEARCHERS[1:]
     trials = Trials(budget=budget, seed=seed, storage=storage, events=events)
     trials.check(searcher, samples=samples, fidelity=asked.fidelity)
+    files.apart(csv, full, trials.file)
     if exact and (objective, asked.fidelity) != ("time", "analytical"):
         raise InputError(
             f"--searcher {searcher} minimises the analytical step time; leave out --objective "
@@ -168,7 +169,8 @@ def run(
     if full is not None:
         command = asking(
             "search", asked, fix=fix, limit=limit, searcher=searcher, objective=objective, top=top,
-            prefer_safe=prefer_safe, report=full,
+            budget=budget, seed=seed, storage=storage, events=events, prefer_safe=prefer_safe,
+            report=full,
         )  # fmt: skip
         deliver_full(
             full, asked, whole, text, framework=asked.framework, command=command,

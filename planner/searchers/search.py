@@ -28,6 +28,7 @@ from plan3d.simulator.layout import LayoutTable
 
 BUDGET = 100
 """Trials, where nothing else is said. [1]"""
+INSTEAD = "an exhaustive search says why, and what would help"
 FRONT = ("nsga2", "pareto")
 """The searcher and the objective that go together only."""
 
@@ -84,8 +85,11 @@ def search_with(
         )
     goal, evaluate = objectives.named(objective, job), evaluator_of(job)
     keeps = tuple(constraints)
-    every = grid_of(job, frameworks.named(framework), keeps)
-    grid = pruned(every)
+    try:
+        every = grid_of(job, frameworks.named(framework), keeps)
+        grid = pruned(every)
+    except NothingFeasibleError as error:
+        raise NothingFeasibleError(f"{error}; {INSTEAD}") from error
     asked = _question(job, events=events)
     study = None if storage is None else opened(grid, storage, question=asked)
     box = event_simulation(job) if events else closed_form(job)
@@ -94,7 +98,7 @@ def search_with(
     if not ran:
         raise NothingFeasibleError(
             f"{searcher} tried {history.evaluations:,} of {len(grid):,} layouts, and none fits; "
-            "give a larger budget, or search exhaustively, which says what would help"
+            f"give a larger budget; {INSTEAD}"
         )
     tried = LayoutTable.of(t.layout for t in ran)
     score = np.array([t.time_s for t in ran])
@@ -118,7 +122,7 @@ def search_with(
             evaluated=history.evaluations,
             proven=False,
             gap=chosen.plans[0].gap,
-            played=len(ranked.score),
+            played=history.evaluations if events else len(ranked.score),
         ),
         infeasible=({"memory": legal - fit} if legal > fit else {}) | dict(layouts.refused),
         advice=advice(layouts, evaluate, legal, fit, None),

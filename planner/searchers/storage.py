@@ -74,7 +74,8 @@ def connected(
 
 
 def why(error: Exception) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of what an error says, or what caused it: that is the driver's own."""
+    error = error.__cause__ if isinstance(error.__cause__, Exception) else error
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
@@ -100,14 +101,25 @@ def _backend(storage: str) -> "BaseStorage":
     if not path.absolute().parent.is_dir():
         raise InputError(f"storage {storage!r} cannot be used: there is no folder {path.parent}")
     if path.suffix in JOURNALS:
-        if path.exists() and path.read_bytes()[-1:] not in (b"", b"\n"):
-            raise InputError(
-                f"storage {storage!r} cannot be used: its last line is torn, as by a full disk; "
-                "remove that line"
-            )
+        _check_journal(path)
         return JournalStorage(JournalFileBackend(storage))
     url = f"sqlite:///{storage}"
     return RDBStorage(url, engine_kwargs=_settings(url))
+
+
+def _check_journal(path: Path) -> None:
+    """Refuse a file that is no journal, or a torn one, before Optuna writes into it."""
+    content = path.read_bytes() if path.exists() else b""
+    if content and b'"op_code"' not in content.partition(b"\n")[0]:
+        raise InputError(
+            f"storage {str(path)!r} cannot be used: it is no journal of a study; give the name of "
+            "a new file"
+        )
+    if content[-1:] not in (b"", b"\n"):
+        raise InputError(
+            f"storage {str(path)!r} cannot be used: its last line is torn, as by a full disk; "
+            "remove that line"
+        )
 
 
 def _url(storage: str) -> str:

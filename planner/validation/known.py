@@ -30,7 +30,8 @@ def known(found: Runs) -> tuple[Runs, int]:
 
 def _tells(run: Run) -> bool:
     """Whether a run says anything of its surroundings that not every runs file has."""
-    return bool(run.version) or run.allreduce_gb_s is not None
+    measured = (run.allreduce_gb_s, run.node_allreduce_gb_s)
+    return bool(run.version) or measured != (None, None)
 
 
 def _same(run: Run) -> tuple[object, ...]:

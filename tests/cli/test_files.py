@@ -23,6 +23,15 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert path.read_text() == "new\n"
 
 
+def test_a_loop_of_links_is_replaced(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.csv"
+    loop.symlink_to(loop)
+    files.check(loop)
+    files.write(loop, "new\n")
+    assert loop.read_text() == "new\n"
+    assert list(tmp_path.iterdir()) == [loop]
+
+
 def test_a_device_is_written_to_not_replaced() -> None:
     files.write(Path(os.devnull), "text")
     assert not Path(os.devnull).is_file()

@@ -62,6 +62,8 @@ def test_a_file_that_is_there_is_replaced_by_force_only(tmp_path: Path, capsys: 
         (["memory", "-o", "x.svg"], "give both"),
         (["memory", "--model", "gpt125m", "-o", "x.svg"], "give both"),
         (["accuracy", *SMALL, "-o", "x.svg"], "leave the model out"),
+        (["accuracy", "--seq", "3", "-o", "x.svg"], "all other options"),
+        (["accuracy", "--framework", "nemo", "-o", "x.svg"], "all other options"),
         (["pareto", *SMALL, *LAYOUT, "-o", "x.svg"], "leave --layout out"),
         (["timeline", *SMALL, "--layout", "dp=8", "-o", "x.svg"], "pp of 2 or more"),
         (["memory", *SMALL, "--layout", "tp=3", "-o", "x.svg"], "cannot run"),
@@ -79,6 +81,12 @@ def test_what_is_refused(
     assert run(["plot", *args]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_kind_is_checked_before_layouts_are_looked_for(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "x.gif"
+    assert run(["plot", "memory", "--model", "gpt175b", "--gpus", "1", "-o", str(path)]) == 2
+    assert "no kind of figure 'gif'" in capsys.readouterr().err
 
 
 def test_a_model_that_fits_nowhere(capsys: Capture, tmp_path: Path) -> None:

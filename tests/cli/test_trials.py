@@ -1,6 +1,7 @@
 """plan3d search --searcher NAME: searchers that sample."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_nothing_is_called_proven(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*BASE, "--searcher", "bayesian", "--budget", "15", "--events"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "best found among" in shown
-    assert "(bayesian, event simulation, 15 evaluated" in shown
+    assert "(bayesian, event simulation, 15 evaluated)" in shown
     assert "proven" not in shown
 
 
@@ -91,7 +92,36 @@ def test_options_that_cannot_be_used(
 
 def test_where_nothing_can_be_used(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*BASE[:-1], "tp=3", "--searcher", "random"]) == 3
-    assert "no layout is legal" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no layout is legal" in said
+    assert "an exhaustive search says why" in said
     big = ["search", "--model", "gpt175b", "--gpus", "8", "--searcher", "random", "--budget", "5"]
     assert run(big) == 3
     assert "needs more than 1.25 times the memory" in capsys.readouterr().err
+
+
+def test_the_command_in_a_report_does_the_same_again(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    sampling = ["--searcher", "random", "--budget", "7", "--seed", "3", "--events"]
+    assert run([*BASE, *sampling, "--report", str(path)]) == 0
+    first = json.loads(path.read_text())
+    assert run([*shlex.split(first["command"])[1:], "--force"]) == 0
+    capsys.readouterr()
+    again = json.loads(path.read_text())
+    assert again["command"] == first["command"]
+    assert again["plans"] == first["plans"]
+    assert again["certificate"] == first["certificate"]
+
+
+def test_a_table_never_replaces_a_study(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "study.log"
+    sampling = [*BASE, "--searcher", "random", "--budget", "3", "--storage", str(path)]
+    assert run(sampling) == 0
+    whole = path.read_bytes()
+    (tmp_path / "link").symlink_to(path)
+    for name in ("study.log", "link"):
+        assert run([*sampling, "--csv", str(tmp_path / name), "--force"]) == 2
+        assert "two outputs would go to" in capsys.readouterr().err
+    assert path.read_bytes() == whole

@@ -1,6 +1,7 @@
 """The order of a search where it is known how likely plans are to fail."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,3 +105,27 @@ def test_the_own_cost_model_has_one() -> None:
     assert answer.near_best is not None
     assert 0 < answer.near_best <= 1
     assert answer.near_best == search(EIGHT, top=1).near_best  # however many plans are shown
+
+
+def test_a_front_is_one_after_its_pipelines_are_played() -> None:
+    """A layout without tp is the fastest until it is played: then all others beat it in both."""
+
+    def leaner(table: LayoutTable) -> EstimateTable:
+        whole = evaluate(table)
+        return replace(
+            whole,
+            time=whole.time | {"matmul_s": table.tp + table.pp - 1.0},
+            memory=whole.memory | {"activations_bytes": GIB / table.tp},
+        )
+
+    def play(table: LayoutTable, closed: EstimateTable) -> EstimateTable:
+        slower = np.where(table.tp == 1, 10.0, 1.0)
+        return replace(closed, time=closed.time | {"matmul_s": slower * closed.step_time_s})
+
+    def front(**options: object) -> list[int]:
+        answer = search(EIGHT, evaluator=leaner, objective="pareto", **options)  # type: ignore[arg-type]
+        return [plan.layout.tp for plan in answer.plans]
+
+    whole = front(player=lambda _, closed: closed)
+    assert whole[:2] == [1, 2]
+    assert front(player=play) == whole[1:]

@@ -248,6 +248,15 @@ def test_a_journal_of_another_version_or_with_a_torn_line_is_left_alone(tmp_path
     assert len(opened(small(), str(path)).progress().tried) == 3
 
 
+@pytest.mark.parametrize("content", [b"epoch 1, loss 3.2\n", b'{"loss": 3.2}\n', b"no line end"])
+def test_a_file_that_is_no_journal_is_left_alone(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "train.log"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="no journal of a study"):
+        opened(small(), str(path))
+    assert path.read_bytes() == content
+
+
 def test_a_study_of_another_format_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,9 +276,9 @@ def test_a_storage_that_fails_on_the_way(tmp_path: Path, monkeypatch: pytest.Mon
 
     def fails(*_: object) -> None:
         times.append(1)
-        raise OSError("disk full")
+        raise RuntimeError("invalid data") from OSError("disk full")
 
     monkeypatch.setattr(study._backend, "set_trial_user_attr", fails)
-    with pytest.raises(InputError, match=r"disk full.*time_s=7\.0"):
+    with pytest.raises(InputError, match=r"any more: disk full.*time_s=7\.0"):
         study.evaluate(0, lambda: Trial(layout=small().table.row(0), time_s=7.0), 5)
     assert len(times) == 3

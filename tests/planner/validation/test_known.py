@@ -16,5 +16,6 @@ def test_another_run_is_left_as_it_is() -> None:
     others = (
         replace(BARE, id="mine"), replace(BARE, iter_s=ONE.iter_s * 1.01),
         replace(BARE, micro_batch=3), replace(BARE, version="of mine"), ONE,
+        replace(BARE, allreduce_gb_s=1.0), replace(BARE, node_allreduce_gb_s=1.0),
     )  # fmt: skip
     assert known(Runs(rows=others)) == (Runs(rows=others), 0)
