@@ -59,6 +59,10 @@ def _known(name: str, found: str) -> Check:
     return Check(group="plan3d", name=name, ok=True, found=found)
 
 
+MODULES: Final = {"pyyaml": "yaml"}
+"""Libraries whose module has another name."""
+
+
 def _installed() -> Check:
     where = Path(__file__).resolve().parents[1]
     try:
@@ -114,7 +118,7 @@ def _version(need: str) -> str | None:
 def _imported(need: str) -> str:
     """Import a library, and return its version; raise where it is older than is needed."""
     name = _name(need)
-    import_module(name.replace("-", "_"))
+    import_module(MODULES.get(name, name.replace("-", "_")))
     version = metadata.version(name)
     least = re.search(r">=\s*([\d.]+)", need)
     if least and _numbers(version) < _numbers(least[1]):

@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from plan3d.cli import doctor
 from plan3d.cli.main import run
 
+ROOT = Path(__file__).parents[2]
 Capture = pytest.CaptureFixture[str]
 GROUPS = {"plan3d", "libraries", "extras", "data", "solvers", "GPUs", "self-test"}
 
@@ -33,6 +37,13 @@ def test_a_healthy_installation(capsys: Capture) -> None:
     assert checks["numpy"]["found"] == metadata.version("numpy")
     assert checks["HiGHS"]["ok"]
     assert "layouts in" in checks["search gpt175b on 1,024 GPUs"]["found"]
+
+
+def test_every_library_that_the_project_needs_is_found_by_its_module() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for need in project["dependencies"]:
+        name = doctor._name(need)
+        assert find_spec(doctor.MODULES.get(name, name.replace("-", "_"))), name
 
 
 @pytest.mark.usefixtures("light")
