@@ -161,9 +161,8 @@ def _nanotron(run: Run, name: str) -> str:
         return name
     if (run.pp or 1) > 1 and BEFORE_FIX.search(run.version):
         return f"{name}-early"
-    if run.node_allreduce_gb_s is None:
-        return name if run.version or (run.pp or 1) == 1 else f"{name}-unstated"
-    return f"{name}-host-bound" if run.node_allreduce_gb_s < HOST_BOUND_GB_S else name
+    slow = run.node_allreduce_gb_s is not None and run.node_allreduce_gb_s < HOST_BOUND_GB_S
+    return f"{name}-host-bound" if slow else name
 
 
 def dropout_of(run: Run, software: Software) -> bool:

@@ -95,7 +95,7 @@ def test_generation_by_framework_and_year(
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({}, "nanotron-2024-unstated"),
+        ({}, "nanotron-2024"),
         ({"pp": 1}, "nanotron-2024"),
         ({"gpus": 8}, "nanotron-2024"),
         ({"version": "after the fix of its pipelines"}, "nanotron-2024"),
