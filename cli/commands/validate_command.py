@@ -14,13 +14,15 @@ from plan3d.cli.render import show
 from plan3d.cli.scores import scores
 from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.validation import published_runs, read_runs, validate
-from plan3d.planner.validation.known import known
+from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.unseen import unseen_errors
 from plan3d.simulator.errors import unknown
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.software import Software
 
 GROUPS = ("suite",)
+SETS: Final = {"published": published_runs, "recorded": recorded_runs}
+"""The runs that ship: as their sources print them, and with what their jobs recorded."""
 SHOWN = 5
 """Unreadable rows that are named one by one."""
 
@@ -50,9 +52,14 @@ class Shipped:
 @command.command()
 def run(
     runs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.csv", help="Measured runs. [default: those of the papers]"),
-    ] = None,
+        str,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Measured runs; published: those of the papers; recorded: these, with what jobs "
+            "recorded of their network and software.",
+            autocompletion=completion.one_of(*SETS),
+        ),
+    ] = "published",
     suite: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only the runs of this suite.")
     ] = None,
@@ -84,12 +91,8 @@ def run(
     files.new(csv)
     if by is not None and by not in GROUPS:
         raise unknown("grouping", by, GROUPS)
-    found, known_of = (published_runs(), 0) if runs is None else known(read_runs(runs))
-    if known_of:
-        note(
-            f"{known_of:,} runs ship with plan3d: their software's state and network are from there"
-        )
-    detail(f"{runs or 'the published runs'}: {len(found.rows):,} runs")
+    found = SETS[runs]() if runs in SETS else read_runs(runs)
+    detail(f"{runs}: {len(found.rows):,} runs")
     with doing("predicting runs") as told:
         result = validate(found.of_suite(suite) if suite else found, Shipped(), progress=told)
     _warn([f"{reason}; {where}" for reason, where in found.rejected] + list(result.doubtful))

@@ -76,6 +76,11 @@ FIRST: Final = re.compile(r"rank 0 \(first")
 """Words of sources whose figure is that of the first stage, not of the fullest."""
 
 
+RESERVED: Final = re.compile(r"(?<!-vs-)reserved|nanotron")
+"""Words of sources whose figure is what the allocator reserved. nanotron's published sweep is: the
+table of its jobs (`recorded.csv`) has the same figures in its column of reserved memory."""
+
+
 OFFLOADED: Final = re.compile(r"offload ratio alpha=([\d.]+)")
 """Words of sources that move a share of the activations to the host."""
 
@@ -95,6 +100,6 @@ def comparable_bytes(run: Run, estimate: Estimate) -> float:
     if "nvidia-smi" in run.said:
         return memory.total_bytes
     held = memory.total_bytes - memory.context_bytes
-    if re.search(r"(?<!-vs-)reserved", run.said):
+    if RESERVED.search(run.said):
         return held
     return held - memory.margin_bytes

@@ -156,12 +156,18 @@ def software_of(run: Run, profiles: Profiles) -> Software:
 
 
 def _nanotron(run: Run, name: str) -> str:
-    """Return the state of nanotron in jobs on several nodes: its pipelines', or its hosts'."""
+    """Return the state of nanotron in jobs on several nodes: its pipelines', or its hosts'.
+
+    A job that says nothing of itself is host-bound if it has pipelines: of the published jobs with
+    pipelines on several nodes 687 of 698 are, of those without 44 of 277.
+    """
     if run.gpus <= (run.gpus_per_node or 8):
         return name
-    if (run.pp or 1) > 1 and BEFORE_FIX.search(run.version):
+    piped = (run.pp or 1) > 1
+    if piped and BEFORE_FIX.search(run.version):
         return f"{name}-early"
-    slow = run.node_allreduce_gb_s is not None and run.node_allreduce_gb_s < HOST_BOUND_GB_S
+    measured = run.node_allreduce_gb_s
+    slow = piped if measured is None else measured < HOST_BOUND_GB_S
     return f"{name}-host-bound" if slow else name
 
 
