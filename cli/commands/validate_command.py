@@ -13,7 +13,7 @@ from plan3d.cli.progress import doing
 from plan3d.cli.render import show
 from plan3d.cli.scores import scores
 from plan3d.planner.uncertainty.coverage import coverage
-from plan3d.planner.validation import published_runs, read_runs, validate
+from plan3d.planner.validation import elsewhere_runs, published_runs, read_runs, validate
 from plan3d.planner.validation.known import known
 from plan3d.planner.validation.unseen import unseen_errors
 from plan3d.simulator.errors import unknown
@@ -21,6 +21,8 @@ from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.software import Software
 
 GROUPS = ("suite",)
+SETS: Final = {"published": published_runs, "elsewhere": elsewhere_runs}
+"""The runs that ship: those that constants were fitted to, and those that none was."""
 SHOWN = 5
 """Unreadable rows that are named one by one."""
 
@@ -28,6 +30,7 @@ command = typer.Typer(add_completion=False, rich_markup_mode=None)
 EXAMPLES: Final = (
     ("How good the predictions are", "plan3d validate"),
     ("The scores of each suite", "plan3d validate --by suite"),
+    ("How good they are on other sources", "plan3d validate --runs elsewhere --by suite"),
     (
         "Every prediction of one suite as a table",
         "plan3d validate --suite mlm21 --csv predictions.csv",
@@ -50,9 +53,14 @@ class Shipped:
 @command.command()
 def run(
     runs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.csv", help="Measured runs. [default: those of the papers]"),
-    ] = None,
+        str,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Measured runs; published: those of the papers; elsewhere: of other sources, to "
+            "which no constant was fitted.",
+            autocompletion=completion.one_of(*SETS),
+        ),
+    ] = "published",
     suite: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only the runs of this suite.")
     ] = None,
@@ -77,19 +85,20 @@ def run(
 ) -> None:
     """Compare predictions with measured runs.
 
-    With those of the papers, which ship with plan3d, or with your own: a CSV of the same columns.
+    With those of the papers or of other sources, which ship with plan3d, or with your own: a CSV of
+    the same columns.
     Says how far off time and memory are, how well layouts are ranked, and whether the intervals
     hold; `unseen` predicts each suite with constants fitted to the others alone.
     """
     files.new(csv)
     if by is not None and by not in GROUPS:
         raise unknown("grouping", by, GROUPS)
-    found, known_of = (published_runs(), 0) if runs is None else known(read_runs(runs))
+    found, known_of = (SETS[runs](), 0) if runs in SETS else known(read_runs(runs))
     if known_of:
         note(
             f"{known_of:,} runs ship with plan3d: their software's state and network are from there"
         )
-    detail(f"{runs or 'the published runs'}: {len(found.rows):,} runs")
+    detail(f"{runs}: {len(found.rows):,} runs")
     with doing("predicting runs") as told:
         result = validate(found.of_suite(suite) if suite else found, Shipped(), progress=told)
     _warn([f"{reason}; {where}" for reason, where in found.rejected] + list(result.doubtful))
