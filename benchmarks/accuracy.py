@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import accuracy_others as elsewhere
 import numpy as np
 from accuracy_choices import choices
 from intervals import left_out_coverage
@@ -49,6 +50,9 @@ def page(result: Validation) -> str:
         "issue": [f"{1e3 * software('nanotron-2024-host-bound').issue_s:.2g} ms"],
         "wait": [f"{software('nanotron-2024-early').send_overhead_s:.2g} s"],
         "open": table(("suite", "runs", "fastest (used)", "median", "slowest"), choices()),
+        "others": table(elsewhere.HEAD, elsewhere.others()),
+        "other_score": [elsewhere.score()],
+        "other_memory": [elsewhere.memory()],
         "left_out": counted(result.skipped),
         "assumed": counted(result.assumed),
     }
@@ -274,6 +278,7 @@ def recorded(result: Validation) -> dict[str, object]:
         "oom": round(100 * (result.oom_balanced_accuracy or 0.0), 2),
         "regret": round(100 * float(np.mean([s.regret for s in result.sweeps])), 2),
         "runs": len(result.predictions),
+        "others": elsewhere.recorded(),
     }
 
 

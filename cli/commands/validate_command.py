@@ -13,7 +13,7 @@ from plan3d.cli.progress import doing
 from plan3d.cli.render import show
 from plan3d.cli.scores import scores
 from plan3d.planner.uncertainty.coverage import coverage
-from plan3d.planner.validation import published_runs, read_runs, validate
+from plan3d.planner.validation import elsewhere_runs, published_runs, read_runs, validate
 from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.unseen import unseen_errors
 from plan3d.simulator.errors import unknown
@@ -21,8 +21,13 @@ from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.software import Software
 
 GROUPS = ("suite",)
-SETS: Final = {"published": published_runs, "recorded": recorded_runs}
-"""The runs that ship: as their sources print them, and with what their jobs recorded."""
+SETS: Final = {
+    "published": published_runs,
+    "recorded": recorded_runs,
+    "elsewhere": elsewhere_runs,
+}
+"""The runs that ship: as their sources print them, with what their jobs recorded, and those of
+other sources, which no constant was fitted to."""
 SHOWN = 5
 """Unreadable rows that are named one by one."""
 
@@ -30,6 +35,7 @@ command = typer.Typer(add_completion=False, rich_markup_mode=None)
 EXAMPLES: Final = (
     ("How good the predictions are", "plan3d validate"),
     ("The scores of each suite", "plan3d validate --by suite"),
+    ("How good they are on other sources", "plan3d validate --runs elsewhere --by suite"),
     (
         "Every prediction of one suite as a table",
         "plan3d validate --suite mlm21 --csv predictions.csv",
@@ -56,7 +62,8 @@ def run(
         typer.Option(
             metavar="FILE.csv",
             help="Measured runs; published: those of the papers; recorded: these, with what jobs "
-            "recorded of their network and software.",
+            "recorded of their network and software; elsewhere: of other sources, to which no "
+            "constant was fitted.",
             autocompletion=completion.one_of(*SETS),
         ),
     ] = "published",
@@ -84,7 +91,8 @@ def run(
 ) -> None:
     """Compare predictions with measured runs.
 
-    With those of the papers, which ship with plan3d, or with your own: a CSV of the same columns.
+    With those of the papers or of other sources, which ship with plan3d, or with your own: a CSV of
+    the same columns.
     Says how far off time and memory are, how well layouts are ranked, and whether the intervals
     hold; `unseen` predicts each suite with constants fitted to the others alone.
     """

@@ -5,7 +5,7 @@
 
 from plan3d.planner.validation.prediction import Evaluate, Prediction
 from plan3d.planner.validation.report import Errors, Sweep, Validation
-from plan3d.planner.validation.runs import Run, Runs, published_runs, read_runs
+from plan3d.planner.validation.runs import Run, Runs, elsewhere_runs, published_runs, read_runs
 from plan3d.planner.validation.scores import ErrorScore
 from plan3d.planner.validation.surroundings import Profiles
 from plan3d.planner.validation.validate import validate
@@ -20,6 +20,7 @@ __all__ = [
     "Runs",
     "Sweep",
     "Validation",
+    "elsewhere_runs",
     "published_runs",
     "read_runs",
     "validate",

@@ -37,7 +37,7 @@ def layouts_of(run: Run, software: Software, global_batch: int) -> Choice[tuple[
     base = replace(
         base,
         zero=zero.value,
-        shard=base.dp * base.cp if zero.value else 1,
+        shard=(run.shard or base.dp * base.cp) if zero.value else 1,
         sp=sp,
         recompute=recompute.value[0],
         recompute_layers=recompute.value[1],
@@ -136,8 +136,10 @@ def _free(run: Run, base: Layout, global_batch: int) -> Choice[tuple[Layout, ...
     micro_batches = [run.micro_batch] if run.micro_batch else _divisors(share)
     interleaves = "interleav" in run.said and "no interleav" not in run.said
     depths = [1] if base.pp == 1 else [run.vpp] if run.vpp else [1]
-    if base.pp > 1 and run.vpp is None and interleaves and run.layers % base.pp == 0:
-        depths = _divisors(run.layers // base.pp)
+    # Embedding and output count as a layer each where only then the stages are even.
+    even = next((n for n in (run.layers, run.layers + 2) if n % base.pp == 0), 0)
+    if base.pp > 1 and run.vpp is None and interleaves and even:
+        depths = _divisors(even // base.pp)
     found = tuple(
         replace(
             base,

@@ -22,6 +22,8 @@ FAMILIES: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("neox|pythia", {"positions": "rotary", "parallel_residual": True, "tied": False}),
     # Qwen2, arXiv:2407.10671, section 2.2.1: a LLaMA block with a bias on queries, keys, values.
     (r"qwen-?[12](\.5)?\b", {**LLAMA, "qkv_bias": True}),
+    # Qwen3, arXiv:2505.09388, section 2: no biases, queries and keys normalised.
+    (r"qwen-?3", {**LLAMA, "qk_norm": True}),
     # The Ultra-Scale Playbook's: tied where the MLP is narrower than 10,000, which is below 8B,
     # github.com/huggingface/nanotron scripts/scaling_benchmarks.py.
     (r"llama-like-[134]b", {**LLAMA, "tied": True}),
@@ -53,7 +55,7 @@ def model_of(run: Run) -> Choice[ModelSpec]:
             hidden=run.hidden,
             heads=run.heads,
             kv_heads=run.kv_heads or run.heads,
-            head_dim=run.hidden // run.heads,
+            head_dim=run.head_dim or run.hidden // run.heads,
             ffn=run.ffn_hidden or run.moe_ffn or 4 * run.hidden,
             vocab=run.vocab or (32_000 if run.gated_mlp else 51_200),
             max_positions=run.seq or 2048,

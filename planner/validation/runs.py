@@ -13,6 +13,8 @@ from plan3d.simulator.errors import InputError, unknown
 
 PUBLISHED: Final = Path(__file__).with_name("published.csv")
 """The runs that ship with plan3d: tables of papers and READMEs, each row with its reference."""
+ELSEWHERE: Final = Path(__file__).with_name("elsewhere.csv")
+"""Runs of other sources, collected after the constants: nothing is fitted to them, ever."""
 LARGEST: Final = 1e15
 MAX_BYTES: Final = 200_000_000
 
@@ -34,6 +36,8 @@ class Run:
     hidden: int
     heads: int
     kv_heads: int | None = None
+    head_dim: int | None = None
+    """Where it is not hidden over heads."""
     ffn_hidden: int | None = None
     gated_mlp: int | None = None
     """1: three matrices (SwiGLU)."""
@@ -63,6 +67,8 @@ class Run:
     ep: int | None = None
     dp: int | None = None
     zero: int | None = None
+    shard: int | None = None
+    """GPUs that ZeRO shards over, where they are fewer than those of the gradients."""
     sp: int | None = None
     recompute: str = ""
     micro_batch: int | None = None
@@ -128,6 +134,11 @@ SWITCHES: Final = ("gated_mlp", "sp", "oom", "flag")
 def published_runs() -> Runs:
     """Return the runs that ship with plan3d."""
     return read_runs(PUBLISHED)
+
+
+def elsewhere_runs() -> Runs:
+    """Return the runs of other sources, which ship beside them and which nothing was fitted to."""
+    return read_runs(ELSEWHERE)
 
 
 def read_runs(path: str | Path) -> Runs:

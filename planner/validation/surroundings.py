@@ -48,12 +48,15 @@ NETWORKS: Final = (
     (r"\befa\b.*a100", "efa-p4d"),
     (r"\befa\b|nanotron", "efa-p5"),  # nanotron's published sweeps ran on AWS p5 (playbook)
     ("omni-path", "opa-4x100"),
+    (r"8x400 gb/s roce", "roce-8x400"),
+    (r"4x100 gb/s", "edr-4x100"),
     ("roce", "roce-8x200"),
     ("8x200", "hdr-8x200"),
     (r"4x200|800 gb/s per node|\(4x per node", "hdr-4x200"),
     ("8x100", "cx-8x100"),
     ("^100 ?gb/s", "ib-1x100"),
     (r"\bndr\b|400 gb/s", "ndr-8x400"),
+    (r"\| gb200", "nvl72-400"),  # the GPU: sold as racks
 )
 """Words on the network between nodes, and the profile; the first that matches."""
 

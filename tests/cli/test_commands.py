@@ -160,10 +160,18 @@ def test_validate(capsys: Capture, tmp_path: Path) -> None:
     assert any(line.startswith("korth22") for line in lines)
 
 
+def test_validate_on_other_sources(capsys: Capture) -> None:
+    found = parsed(capsys, "validate", "--runs", "elsewhere", "--suite", "megascale")
+    assert (set(found["time"]["suites"]), found["scored"]) == ({"megascale"}, 8)
+    named = parsed(capsys, "validate", "--runs", "published", "--suite", "korth22")
+    assert named == parsed(capsys, "validate", "--suite", "korth22")
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["--runs", "missing.csv"], "missing.csv"),
+        (["--runs", "elsewhere", "--suite", "korth22"], "korth22"),
         (["--suite", "korth"], "did you mean korth22"),
         (["--by", "suit"], "did you mean suite"),
     ],

@@ -73,6 +73,22 @@ def test_vpp_is_free_where_the_source_interleaves(layouts: Layouts) -> None:
     assert [x.vpp for x in layouts(**shape, notes="interleaving depth not stated").value] == [1, 3]
 
 
+def test_ends_that_count_as_layers_make_stages_even(layouts: Layouts) -> None:
+    """Llama 3 405B: 126 layers on 16 stages, one less in the first and in the last."""
+    piped = {"layers": 126, "tp": 8, "pp": 16, "dp": 1, "gpus": 128, "global_batch": 16}
+    found = layouts(**piped, micro_batch=1, notes="interleaved schedule").value
+    assert {layout.vpp for layout in found} == {1, 2, 4, 8}
+    found = layouts(**piped | {"layers": 125}, micro_batch=1, notes="interleaved schedule").value
+    assert {layout.vpp for layout in found} == {1}
+
+
+def test_sharding_over_fewer_gpus_than_those_of_the_gradients(layouts: Layouts) -> None:
+    zero3 = {"tp": 1, "dp": 64, "gpus": 64, "global_batch": 256, "zero": 3}
+    assert layouts(**zero3).value[0].shard == 64
+    assert layouts(**zero3, shard=8).value[0].shard == 8
+    assert layouts(**zero3 | {"zero": 0}, shard=8).value[0].shard == 1
+
+
 @pytest.mark.parametrize(
     ("name", "schedule"),
     [("ZB-1p", Schedule.ZB_H1), ("ZB-2p", Schedule.ZB_H2), ("1F1B", Schedule.ONE_F_ONE_B)],

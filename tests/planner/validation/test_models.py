@@ -31,8 +31,16 @@ def test_families_that_differ(run: Callable[..., Run]) -> None:
     assert model_of(run(model="Nemotron4 15B")).value.positions == "rotary"
     assert model_of(run(model="GPT-NeoX-20B")).value.parallel_residual
     assert model_of(run(model="Qwen2.5-7B", gated_mlp=1)).value.qkv_bias
+    qwen3 = model_of(run(model="Qwen3-235B-A22B", gated_mlp=1)).value
+    assert (qwen3.qk_norm, qwen3.qkv_bias) == (True, False)
     assert model_of(run(model="llama-like-1B", gated_mlp=1)).value.tied
     assert not model_of(run(model="llama-like-8B", gated_mlp=1)).value.tied
+
+
+def test_heads_may_be_wider_than_the_hidden_size(run: Callable[..., Run]) -> None:
+    """Qwen3-235B: 64 heads of 128 on 4,096."""
+    model = model_of(run(hidden=4096, heads=64, head_dim=128)).value
+    assert (model.hidden, model.heads, model.head_dim) == (4096, 64, 128)
 
 
 def test_experts(run: Callable[..., Run]) -> None:

@@ -29,6 +29,9 @@ def test_every_name_of_the_rules_is_shipped() -> None:
         ({"inter_node": "4x100Gb/s Omni-Path per node"}, "opa-4x100"),
         ({"inter_node": "1600 Gbps RoCE per node"}, "roce-8x200"),
         ({"inter_node": "8x100Gb/s NICs per node"}, "cx-8x100"),
+        ({"inter_node": "8x400 Gb/s RoCE", "gpu": "h100-80g-sxm"}, "roce-8x400"),
+        ({"inter_node": "4x100 Gb/s RoCE"}, "edr-4x100"),
+        ({"gpu": "gb200-186g", "gpus_per_node": 4}, "nvl72-400"),
         ({"inter_node": "EFA 3200 Gbps", "gpu": "h100-80g-sxm"}, "efa-p5"),
         ({"notes": "EFA network", "gpu": "a100-40g-sxm"}, "efa-p4d"),
         ({"framework": "nanotron v0.5", "gpu": "h100-80g-sxm"}, "efa-p5"),
@@ -49,8 +52,9 @@ def test_a_network_is_assumed_only_between_nodes(
     assert cluster_of(run(gpus=16), profiles).assumed == ("network=hdr-8x200",)
 
 
-def test_a_rack_is_one_node(run: Callable[..., Run], profiles: Profiles) -> None:
-    rack = run(gpu="gb200-186g", gpus=128, gpus_per_node=4, inter_node="NVL72")
+@pytest.mark.parametrize("said", ["NVL72", ""])
+def test_a_rack_is_one_node(run: Callable[..., Run], profiles: Profiles, said: str) -> None:
+    rack = run(gpu="gb200-186g", gpus=128, gpus_per_node=4, inter_node=said)
     assert cluster_of(rack, profiles).value[1].gpus_per_node == 72
 
 

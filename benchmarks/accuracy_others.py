@@ -1,0 +1,60 @@
+"""Predictions beside runs of other sources, which no constant was fitted to."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+
+from plan3d.cli.commands.validate_command import Shipped
+from plan3d.planner.uncertainty.calibration import shipped
+from plan3d.planner.uncertainty.coverage import inside_time
+from plan3d.planner.validation import Validation, elsewhere_runs, validate
+
+HEAD = ("suite", "source", "runs", "mean error", "bias", "inside the 90 % interval")
+
+
+@cache
+def result() -> Validation:
+    """Return the validation against the runs of other sources."""
+    return validate(elsewhere_runs(), Shipped())
+
+
+def others() -> Iterator[tuple[str, ...]]:
+    """Yield a row of `HEAD` for each source, and last their means: the other-source score."""
+    time = result().time
+    names = {p.run.suite: p.run.source for p in result().predictions}
+    inside = _inside()
+    for name, s in time.suites.items():
+        shares = (f"{100 * x:.1f} %" for x in (s.mape, s.bias, inside[name]))
+        yield name, names[name], str(s.n), *shares
+    means = (time.macro_mape or 0.0, time.macro_bias or 0.0, float(np.mean(list(inside.values()))))
+    runs = str(sum(s.n for s in time.suites.values()))
+    yield "all", "other-source score", runs, *(f"{100 * x:.1f} %" for x in means)
+
+
+def score() -> str:
+    """Return the other-source score in words."""
+    return f"{100 * (result().time.macro_mape or 0.0):.1f} %"
+
+
+def memory() -> str:
+    """Return what is said of the memory of runs that ran."""
+    over = [p for p in result().predictions if not p.estimate.fits]
+    open_ = sum(any(a.startswith(("recompute=", "zero=")) for a in p.assumed) for p in over)
+    return (
+        f"All of them ran. {len(over)} of {len(result().predictions)} are predicted to need more "
+        f"memory than there is, {open_} of these where the source does not say what was recomputed "
+        "or sharded."
+    )
+
+
+def recorded() -> dict[str, float]:
+    """Return the mean error of each source, in percent: kept, and no change is held to it."""
+    return {name: round(100 * s.mape, 2) for name, s in result().time.suites.items()}
+
+
+def _inside() -> dict[str, float]:
+    """Return by suite the share of its runs inside the intervals that ship [1]."""
+    found = inside_time(result().predictions, shipped())
+    suites = np.array([p.run.suite for p in found.runs])
+    return {name: float(found.held[suites == name].mean()) for name in sorted(set(suites.tolist()))}
