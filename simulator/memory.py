@@ -231,9 +231,9 @@ def stage_terms(
     )
     working = blocks.working_bytes + again
     # Blocks work backward after the logits are gone: the peak is where there is more of the two,
-    # unless gradients that stay stand where the logits were, and PyTorch's allocator has no block
-    # of their size for the next ones: blocks then work in what is left between those gradients.
-    apart = (micro_batches > 1) & (logits > 0) & software.gradients_on_demand
+    # unless PyTorch's allocator, which moves nothing, has cut the logits' memory for what stays:
+    # the next ones then need other memory, and blocks work in what is left of the first.
+    apart = (micro_batches > 1) & (logits > 0) & software.loss_apart
     in_loss = logits >= working
     terms: dict[str, Floats] = {
         "parameters_bytes": state.held_parameters(micro_batches),

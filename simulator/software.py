@@ -79,9 +79,9 @@ class Software:
     gathering_bytes: float = 0.0
     """What gathering the logits takes or spoils until the loss's peak is past, per logit: its
     pieces and the collective's buffer, and gaps among them. [bytes]"""
-    gradients_on_demand: bool = False
-    """Gradients are made one by one as the backward pass comes to them, in memory that the loss has
-    freed: with several micro-batches, logits and a block's working set no longer share it."""
+    loss_apart: bool = False
+    """With several micro-batches, logits and a block's working set share no memory: what stays of
+    one micro-batch, gradients made one by one among it, stands where its logits were."""
     fused_activations: bool = True
     """A gated activation is one kernel: what is between its two factors is not kept."""
     keeps_unrotated: bool = False

@@ -275,9 +275,9 @@ def test_gathered_logits_take_more(tp: int, sharded: bool, expected: float) -> N
     assert found == 2 * 1024 * 125 * expected
 
 
-def test_gradients_made_on_demand_stand_where_the_logits_were() -> None:
+def test_what_stays_stands_where_the_logits_were() -> None:
     """From the second micro-batch on, logits and what a block works with are both there."""
-    software = replace(PLAIN, gradients_on_demand=True)
+    software = replace(PLAIN, loss_apart=True)
     job = (replace(GPT, vocab=64000), WORK, DGX)
     layout = Layout(recompute=Recompute.FULL)
     usual, apart = (estimate(*job, s, layout).memory for s in (PLAIN, software))
