@@ -14,6 +14,7 @@ from pathlib import Path
 import accuracy_others as elsewhere
 import numpy as np
 from accuracy_choices import choices
+from accuracy_outcomes import outcomes
 from intervals import left_out_coverage
 
 from plan3d.cli.commands.validate_command import Shipped
@@ -95,10 +96,7 @@ def summary(result: Validation, unseen: Errors) -> Iterator[str]:
         ),
     )
     yield ""
-    yield (
-        f"Out of memory or not: balanced accuracy {percent(result.oom_balanced_accuracy)} on "
-        f"{result.oom_n} runs of sweeps that publish both."
-    )
+    yield from outcomes(result.predictions)
 
 
 def with_facts(bare: Validation, told: Validation) -> Iterator[str]:

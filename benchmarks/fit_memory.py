@@ -1,9 +1,11 @@
-"""Fit what a generation holds beside what is counted to published memory figures.
+"""Fit what a generation holds beside what is counted to published memory figures, or to outcomes.
 
 Run as ``python benchmarks/fit_memory.py [RUNS.csv] [--write]``; without a file, on the runs that
-ship. The value is the smallest with which predictions are not too small on average. Its standard
-error is that of the jackknife over the numbers of GPUs: the runs of one campaign err together.
-Printed beside it are the errors of each number of GPUs with the value of all the others.
+ship. Where memory was measured, the value is the smallest with which predictions are not too small
+on average; where only running or not is published, the one that makes those outcomes the likeliest.
+Its standard error is that of the jackknife over the parts that are left out in turn, numbers of
+GPUs or sweeps: the runs of one campaign err together. Printed beside it is how well each part is
+predicted with the value of all the others.
 """
 
 import dataclasses
@@ -14,27 +16,43 @@ from typing import Final
 
 import numpy as np
 from fit_software import PROFILES, cases_of, predicted
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 
+from plan3d.hardware_profiles.build import key_of
+from plan3d.planner.uncertainty.chances import SMOOTH
+from plan3d.planner.uncertainty.fit import both_outcomes, demand, ran_out
+from plan3d.planner.validation.prediction import Prediction
 from plan3d.planner.validation.rows import Case
 from plan3d.planner.validation.runs import PUBLISHED
+from plan3d.planner.validation.scores import balanced_accuracy
 from plan3d.simulator.numeric import Floats
 
 FITTED: Final = (("nanotron-2024", "late_freed"),)
 """Generations, and their fields of `simulator.software.Software` between 0 and 1."""
+TOLD: Final = (("aleph-alpha-2023", "gathering_bytes", 16.0),)
+"""Generations, their fields that are fitted to outcomes, and the most these may be [bytes]."""
 
 
 def main() -> None:
     """Fit and print, or write into the profiles."""
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
     path = words[0] if words else str(PUBLISHED)
-    cases = [case for case in cases_of(path) if case.measured_bytes]
+    cases = cases_of(path)
     for owner, field in FITTED:
-        own = [case for case in cases if case.software.name.startswith(owner)]
+        own = [c for c in cases if c.software.name.startswith(owner) and c.measured_bytes]
         value, error = fit(own, field)
         print(f"{owner}.{field}: {value:.2f} +- {error:.2f} ({len(own)} runs)")
         if "--write" in sys.argv:
-            write(own, owner, field, f"{value:.2f} +- {error:.2f}")
+            source = f": +- {error:.2f}; 0 if nothing were freed late"
+            write(own, owner, field, f"{value:.2f}", source)
+    for owner, field, most in TOLD:
+        sweeps = sweeps_of([c for c in cases if c.software.name == owner])
+        value, error = fit_outcomes(sweeps, field, most)
+        own = [case for sweep in sweeps for case in sweep]
+        print(f"{owner}.{field}: {value:.1f} B +- {error:.1f} B ({len(own)} runs)")
+        if "--write" in sys.argv:
+            source = f" that ran or ran out of memory: +- {error:.1f} B; 4 B are counted"
+            write(own, owner, key_of(field)[0], f'"{value:.1f} B"', source)
 
 
 def fit(cases: Sequence[Case], field: str) -> tuple[float, float]:
@@ -67,23 +85,66 @@ def unbiased(cases: Sequence[Case], field: str) -> float:
 
 def errors(cases: Sequence[Case], field: str, value: float) -> Floats:
     """Return predicted over measured memory, less one, shape (cases,)."""
+    moved = predictions(cases, field, value)
+    return np.array([p.predicted_bytes / (p.measured_bytes or 1.0) - 1 for p in moved])
+
+
+def predictions(cases: Sequence[Case], field: str, value: float) -> list[Prediction]:
+    """Return the predictions with a value of a software's field."""
     moved = [
         dataclasses.replace(case, software=dataclasses.replace(case.software, **{field: value}))
         for case in cases
     ]
-    return np.array([p.predicted_bytes / (p.measured_bytes or 1.0) - 1 for p in predicted(moved)])
+    return predicted(moved)
 
 
-def write(cases: Sequence[Case], owner: str, field: str, found: str) -> None:
-    """Put the value in the profile, with its source."""
+def sweeps_of(cases: Sequence[Case]) -> list[list[Case]]:
+    """Return the cases of sweeps that publish layouts that ran, and that ran out of memory."""
+    by_id = {case.run.id: case for case in cases}
+    return [[by_id[p.run.id] for p in sweep] for sweep in both_outcomes(predicted(cases))]
+
+
+def fit_outcomes(sweeps: Sequence[Sequence[Case]], field: str, most: float) -> tuple[float, float]:
+    """Return the value and its standard error; print how well left-out sweeps are told."""
+    without = []
+    for i, sweep in enumerate(sweeps):
+        others = [case for j, other in enumerate(sweeps) if j != i for case in other]
+        without.append(likeliest(others, field, most))
+        found = predictions(sweep, field, without[-1])
+        over = np.array([not p.estimate.fits for p in found], dtype=bool)
+        accuracy = balanced_accuracy(over, ran_out(found)) or 0.0
+        print(
+            f"  {sweep[0].run.gpus:4d} GPUs, seq {sweep[0].run.seq}, {len(sweep):4d} runs: "
+            f"balanced accuracy {100 * accuracy:.1f} % with {without[-1]:.1f} B of the others"
+        )
+    spread = np.sqrt((len(without) - 1) * np.var(without))
+    return likeliest([case for sweep in sweeps for case in sweep], field, most), float(spread)
+
+
+def likeliest(cases: Sequence[Case], field: str, most: float) -> float:
+    """Return the value, from 0 to `most`, that makes it the likeliest who ran out of memory.
+
+    The odds are those of a logistic error of the peak, of the scale `SMOOTH`.
+    """
+
+    def surprise(value: float) -> float:
+        found = predictions(cases, field, value)
+        needed, capacity = demand(found)
+        odds = np.log(needed / capacity) / SMOOTH
+        return float(np.logaddexp(0.0, np.where(ran_out(found), -odds, odds)).mean())
+
+    return float(minimize_scalar(surprise, bounds=(0.0, most), method="bounded").x)
+
+
+def write(cases: Sequence[Case], owner: str, key: str, value: str, source: str) -> None:
+    """Put a value in the profile, with its source."""
     path = PROFILES / "software" / f"{owner}.toml"
-    value, _, error = found.partition(" +- ")
     suites = ", ".join(sorted({case.run.suite for case in cases}))
     line = (
-        f'{field} = {{ value = {value}, mark = "measured", source = "benchmarks/fit_memory.py on '
-        f'{len(cases)} published runs ({suites}): +- {error}; 0 if nothing were freed late" }}'
+        f'{key} = {{ value = {value}, mark = "measured", source = "benchmarks/fit_memory.py on '
+        f'{len(cases)} published runs ({suites}){source}" }}'
     )
-    text = re.sub(rf"^{field} = .*$", lambda _: line, path.read_text(encoding="utf-8"), flags=re.M)
+    text = re.sub(rf"^{key} = .*$", lambda _: line, path.read_text(encoding="utf-8"), flags=re.M)
     path.write_text(text, encoding="utf-8")
 
 

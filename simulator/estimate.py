@@ -25,6 +25,7 @@ from plan3d.simulator.memory import (
     stage_state,
 )
 from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.module_split import module_stages
 from plan3d.simulator.numeric import Floats, column
 from plan3d.simulator.optimizer_step import offload_s, optimizer_s
 from plan3d.simulator.parameters import head_layers, head_matrix_params
@@ -89,6 +90,15 @@ def block_costs(
     return costs.gather(rows), kept.gather(rows), logits[rows]
 
 
+def layers_of_stages(context: Context, table: LayoutTable) -> StageLayers:
+    """Return how the software divides the layers among the stages of every row."""
+    layers = float(context.model.layers)
+    if context.software.modules_in_split:
+        return module_stages(layers, table)
+    weighed = head_layers(context.model) if context.software.head_in_split else 0.0
+    return StageLayers.of(layers, table, weighed)
+
+
 def _replicas(
     context: Context, table: LayoutTable
 ) -> tuple[SyncCosts, dict[Place, StageState], StageLayers]:
@@ -98,8 +108,7 @@ def _replicas(
         table.shard, table.order, table.offload, table.schedule,
     )  # fmt: skip
     few = table.take(first)
-    weighed = head_layers(context.model) if context.software.head_in_split else 0.0
-    stages = StageLayers.of(float(context.model.layers), few, weighed)
+    stages = layers_of_stages(context, few)
     spots = places(context, stages)
     params = [place_params(context, few, stages, spot) for spot in spots]
     main = params[1]

@@ -230,7 +230,10 @@ def stage_terms(
         table.recompute == Recompute.SELECTIVE, blocks.whole_bytes - blocks.selective_bytes, 0.0
     )
     working = blocks.working_bytes + again
-    # Blocks work backward after the logits are gone: the peak is where there is more of the two.
+    # Blocks work backward after the logits are gone: the peak is where there is more of the two,
+    # unless PyTorch's allocator, which moves nothing, has cut the logits' memory for what stays:
+    # the next ones then need other memory, and blocks work in what is left of the first.
+    apart = (micro_batches > 1) & (logits > 0) & software.loss_apart
     in_loss = logits >= working
     terms: dict[str, Floats] = {
         "parameters_bytes": state.held_parameters(micro_batches),
@@ -238,8 +241,9 @@ def stage_terms(
         "optimizer_bytes": state.optimizer_bytes,
         "activations_bytes": flying * (layers * kept + place.first * blocks.embedding_bytes)
         + place.last * blocks.head_bytes,
-        "logits_bytes": np.where(in_loss, logits, 0.0),
-        "transient_bytes": np.where(in_loss, 0.0, working) + state.held_gathered(micro_batches),
+        "logits_bytes": np.where(in_loss | apart, logits, 0.0),
+        "transient_bytes": np.where(in_loss & ~apart, 0.0, working)
+        + state.held_gathered(micro_batches),
         "buckets_bytes": np.where(parallel, software.bucket_bytes, 0.0),
     }
     held = sum(terms.values(), np.zeros(len(table)))
@@ -259,11 +263,13 @@ def logits_bytes(context: Context, table: LayoutTable, columns: Numeric) -> Nume
     Parameters
     ----------
     context
-        *s*, bytes per logit.
+        *s*, bytes per logit, and those of gathering it.
     table
-        *b*, *c*.
+        *b*, *c*, and whether *t* > 1.
     columns
         Padded vocabulary of one rank, *v/t*. [1]
     """
+    software = context.software
     tokens = table.micro_batch * context.work.seq / table.cp
-    return tokens * columns * context.software.logits_bytes
+    gathered = 0.0 if software.sharded_loss else software.gathering_bytes
+    return tokens * columns * (software.logits_bytes + np.where(table.tp > 1, gathered, 0.0))

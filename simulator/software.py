@@ -76,6 +76,12 @@ class Software:
     further the CPU runs ahead: github.com/pytorch/pytorch/issues/147168. [1]"""
     sharded_loss: bool = True
     """The loss works on vocabulary-parallel logits; otherwise they are gathered first."""
+    gathering_bytes: float = 0.0
+    """What gathering the logits takes or spoils until the loss's peak is past, per logit: its
+    pieces and the collective's buffer, and gaps among them. [bytes]"""
+    loss_apart: bool = False
+    """With several micro-batches, logits and a block's working set share no memory: what stays of
+    one micro-batch, gradients made one by one among it, stands where its logits were."""
     fused_activations: bool = True
     """A gated activation is one kernel: what is between its two factors is not kept."""
     keeps_unrotated: bool = False
@@ -88,6 +94,8 @@ class Software:
     with the optimizer's states. [bytes]"""
     head_in_split: bool = False
     """Layers are divided among pipeline stages by cost, the output projection counted."""
+    modules_in_split: bool = False
+    """Modules are divided evenly: embedding, final norm and output projection count as layers."""
     issue_s: float = 0.0
     """CPU time to issue a tensor-parallel collective beside `dispatch_s`, per rank of its group, in
     a job of more than one node. [s]"""

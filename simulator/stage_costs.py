@@ -6,6 +6,7 @@ from plan3d.simulator.context import Context
 from plan3d.simulator.estimate import block_costs
 from plan3d.simulator.events import StageCosts
 from plan3d.simulator.layout import LayoutTable, Recompute
+from plan3d.simulator.module_split import modules_before
 from plan3d.simulator.numeric import Floats, Ints
 from plan3d.simulator.parameters import head_layers as weight_of_head
 from plan3d.simulator.pipeline import counts_ends, layers_before
@@ -20,10 +21,7 @@ def stage_costs(context: Context, table: LayoutTable) -> StageCosts:
     """
     block, kept, _ = block_costs(context, table)
     depth = int(table.pp[0] * table.vpp[0])
-    weighed = weight_of_head(context.model) if context.software.head_in_split else 0.0
-    layers = virtual_layers(
-        context.model.layers, int(table.pp[0]), int(table.vpp[0]), weighed
-    )[:, None]  # fmt: skip
+    layers = _layers(context, int(table.pp[0]), int(table.vpp[0]))[:, None]
     share = recomputed_share(table, np.full(len(table), float(layers.max() * table.vpp[0])))
     selective = table.recompute == Recompute.SELECTIVE
     replay = np.where(selective, block.selective_s, share * block.replay_s)
@@ -46,6 +44,15 @@ def stage_costs(context: Context, table: LayoutTable) -> StageCosts:
         transfer_s=np.broadcast_to(hidden * send, (depth - 1, len(table))),
         activations=layers * bytes_,
     )
+
+
+def _layers(context: Context, pp: int, vpp: int) -> Floats:
+    """Return how the software divides the layers among virtual stages, shape (pp * vpp,) [1]."""
+    layers, software = context.model.layers, context.software
+    if software.modules_in_split:
+        return np.diff(modules_before(layers, pp * vpp, np.arange(pp * vpp + 1.0)))
+    weighed = weight_of_head(context.model) if software.head_in_split else 0.0
+    return virtual_layers(layers, pp, vpp, weighed)
 
 
 def virtual_layers(layers: int, pp: int, vpp: int, head_layers: float = 0.0) -> Floats:

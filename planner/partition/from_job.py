@@ -166,6 +166,8 @@ def _devices(context: Context, layout: Layout, micro_batches: float) -> Devices:
     kept = block_activations(context, table)
     held[0] += over * np.asarray(flying)[0] * kept.embedding_bytes[0]
     held[-1] += over * kept.head_bytes[0]
+    if software.loss_apart and micro_batches > 1:
+        held, loss = held + over * loss, np.zeros(layout.pp)
     if layout.dp * layout.cp > 1:
         held = held + software.bucket_bytes
     gpu = context.cluster.gpu

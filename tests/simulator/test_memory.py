@@ -264,6 +264,32 @@ def test_recomputing_some_blocks_keeps_the_others() -> None:
         assert 0 in (found.logits_bytes, found.transient_bytes)
 
 
+@pytest.mark.parametrize(
+    ("tp", "sharded", "expected"), [(1, False, 4), (2, False, 7), (2, True, 4)]
+)
+def test_gathered_logits_take_more(tp: int, sharded: bool, expected: float) -> None:
+    """3 bytes more of 125 columns for 2 sequences of 1,024, if there is anything to gather."""
+    software = replace(PLAIN, sharded_loss=sharded, gathering_bytes=3.0)
+    context = replace(CONTEXT, software=software)
+    found = logits_bytes(context, one(Layout(micro_batch=2, tp=tp)), 125.0)
+    assert found == 2 * 1024 * 125 * expected
+
+
+def test_what_stays_stands_where_the_logits_were() -> None:
+    """From the second micro-batch on, logits and what a block works with are both there."""
+    software = replace(PLAIN, loss_apart=True)
+    job = (replace(GPT, vocab=64000), WORK, DGX)
+    layout = Layout(recompute=Recompute.FULL)
+    usual, apart = (estimate(*job, s, layout).memory for s in (PLAIN, software))
+    assert usual.transient_bytes == 0
+    assert usual.logits_bytes == apart.logits_bytes > apart.transient_bytes > 0
+    block = estimate(GPT, WORK, DGX, PLAIN, layout).memory  # few logits: a block's peak
+    assert apart.transient_bytes == block.transient_bytes
+    once = replace(layout, dp=WORK.global_batch)
+    found = estimate(*job, software, once).memory
+    assert found.transient_bytes == 0
+
+
 def test_the_rest() -> None:
     """A margin of 3 % on what comes and goes, buckets where there are replicas, context."""
     alone, four = memory(Layout()), memory(Layout(dp=4))

@@ -53,6 +53,18 @@ def test_the_even_split_costs_what_the_estimate_says(layout: Layout) -> None:
     assert found.fits == expected.fits
 
 
+@pytest.mark.parametrize("micro_batch", [4, 8])
+def test_logits_apart_from_blocks_are_what_the_estimate_says(micro_batch: int) -> None:
+    """With two micro-batches per step, and with one."""
+    question = asked()
+    software = replace(question.software, loss_apart=True, sharded_loss=False, gathering_bytes=3.0)
+    question = replace(question, software=software)
+    layout = replace(BASE, micro_batch=micro_batch, recompute=Recompute.FULL)
+    found = evaluate(partition_problem(question, layout), [2] * 4, [int(layout.recompute)] * 8)
+    expected = estimated(question, layout)
+    assert max(found.memory_bytes) == pytest.approx(expected.memory_bytes, rel=1e-12)
+
+
 def test_layers_with_experts_stand_where_the_model_has_them() -> None:
     model = asked().model
     assert layer_is_moe(model) == [False] * 8
