@@ -24,6 +24,8 @@ from plan3d.simulator.kernels import (
 )
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.numeric import Floats, Numeric, column
+from plan3d.simulator.parameters import layer_params
+from plan3d.simulator.placement import place
 
 ALIGNED: Final = 8
 """Head widths of unfused attention are multiples of this, or its products miss the tensor cores and
@@ -110,7 +112,7 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
         ),
         backward=_pass(
             context, table, comm.backward, _matmuls(context, table, linear_backward_s, moe=moe),
-            core_b, memory_bound_s(traffic_b, kernels, gpu),
+            core_b, memory_bound_s(traffic_b + _accumulated(context, table, moe=moe), kernels, gpu),
             2 * context.software.dispatch_s + 6 * issue_s,
         ),
         weight_s=column(_matmuls(context, table, linear_weight_s, moe=moe), len(table)),
@@ -119,9 +121,12 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
 
 def _issue_s(context: Context, table: LayoutTable) -> Numeric:
     """CPU time to issue one tensor-parallel collective beside its layer's [s]."""
+    cluster = context.cluster
     gpus = table.tp * table.pp * table.dp * table.cp
-    apart = (table.tp > 1) & (gpus > context.cluster.gpus_per_node)
-    return np.where(apart, context.software.issue_s * table.tp, 0.0)
+    apart = (table.tp > 1) & (gpus > cluster.gpus_per_node)
+    nodes = place(table.tp, 1.0, cluster.gpus_per_node).nodes
+    launch = np.where(nodes > 1, cluster.network.launch_s * nodes, 0.0)
+    return np.where(apart, context.software.issue_s * table.tp, 0.0) + launch
 
 
 def _pass(
@@ -210,6 +215,13 @@ def attention_core(context: Context, table: LayoutTable) -> tuple[Numeric, Numer
         attention.unfused_forward_s(shape, gpu, (2 * width + mask) * traffic, kind),
         attention.unfused_backward_s(shape, gpu, (3 * width + mask) * traffic, kind),
     )
+
+
+def _accumulated(context: Context, table: LayoutTable, *, moe: bool) -> Numeric:
+    """Bytes that adding the gradients of a block to their sum moves."""
+    params = layer_params(context.model, moe=moe)
+    held = params.tensor / table.tp + params.replicated + params.experts / (table.ep * table.etp)
+    return context.software.accumulate_bytes * held
 
 
 def _elementwise(

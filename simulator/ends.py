@@ -67,8 +67,8 @@ def end_time(context: Context, table: LayoutTable) -> EndTime:
     """Return the time of the ends, for the distinct rows of a table.
 
     The embedding and the output projection are cut along the vocabulary (Shoeybi et al.,
-    arXiv:1909.08053, section 3); the loss all-reduces two numbers per token. The softmax works
-    on 32-bit logits: 16 bytes per logit forward and 10 backward when nothing is fused.
+    arXiv:1909.08053, section 3); the loss all-reduces two numbers per token. What the softmax
+    moves depends on how much of it is fused.
     """
     model, work, software = context.model, context.work, context.software
     cluster, gpu = context.cluster, context.cluster.gpu
@@ -85,16 +85,18 @@ def end_time(context: Context, table: LayoutTable) -> EndTime:
     forward = linear_forward_s(tokens, columns, model.hidden, gpu, kind)
     backward = linear_backward_s(tokens, columns, model.hidden, gpu, kind)
     whole = loss_columns(model, software, table.tp)
-    softmax = memory_bound_s(16.0 * tokens * whole, 5, gpu)
-    gradient = memory_bound_s(10.0 * tokens * whole, 3, gpu)
+    softmax = memory_bound_s(software.loss_forward_bytes * tokens * whole, 5, gpu)
+    gradient = memory_bound_s(software.loss_backward_bytes * tokens * whole, 3, gpu)
+    # A tied weight is summed twice, too: its two gradients, and these to those before.
+    summed = memory_bound_s(software.accumulate_bytes * columns * model.hidden, 0, gpu)
     small = 2 * all_reduce_s(8 * tokens, group, cluster)
     if not software.sharded_loss:
         small = 2 * all_gather_s(tokens * whole * width, group, cluster)
     ahead = forward + softmax + small + gather_s
-    last = ahead + backward + gradient + reduce_s + gather_s
+    last = ahead + backward + gradient + reduce_s + gather_s + summed
     n = len(table)
     return EndTime(
-        first_s=column(look_up + scatter, n),
+        first_s=column(look_up + scatter + summed, n),
         last_s=column(last, n),
         first_forward_s=column(look_up, n),
         last_forward_s=column(ahead, n),

@@ -13,6 +13,7 @@ ZeRO stage  once per step                             in every micro-batch
 3                                                     2 gathers + 1 scatter
 ==========  ========================================  ======================
 
+Some software all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass.
 With s < D the shards' gradients are all-reduced over the D/s replicas besides.
 
 References
@@ -28,8 +29,10 @@ import numpy as np
 from plan3d.simulator.collectives import all_gather_s, all_reduce_s, p2p_s, reduce_scatter_s
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable, Order
-from plan3d.simulator.numeric import Floats, Numeric, column
+from plan3d.simulator.numeric import Bools, Floats, Numeric, column
+from plan3d.simulator.parameters import block_matrices
 from plan3d.simulator.placement import Group, place
+from plan3d.simulator.software import Software
 from plan3d.simulator.stage_params import StageParams, sync_ranks
 
 
@@ -68,28 +71,27 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
     across = place(replicas / shard, stride * shard, per_node)
     dense = params.blocks + params.ends
 
-    def both(size: Numeric, experts: Numeric, how: str) -> Numeric:
+    def both(size: Numeric, experts: Numeric, how: str, pieces: Numeric = 1.0) -> Numeric:
         operation = {"rs": reduce_scatter_s, "ag": all_gather_s, "ar": all_reduce_s}[how]
-        # Reduce-scatters of ZeRO-1 are cut too, but not seen to pay for it: zero1_efficiency.
-        if how == "ar" and software.reduce_piece_bytes:
-            pieces = np.maximum(np.ceil(size / software.reduce_piece_bytes), 1.0)
-            return pieces * operation(size / pieces, group, cluster)
         routed = np.where(experts > 0, operation(experts, expert_group, cluster), 0.0)
-        return operation(size, group, cluster) + routed
+        return pieces * operation(size / pieces, group, cluster) + routed
 
     sharded, whole = table.zero > 0, table.zero > 2
-    reached, cut = software.zero3_efficiency, software.zero1_efficiency
+    reached = software.zero3_efficiency
+    after = reduces_afterwards(software, table)
     scatter = both(dense * reduce_bytes, params.experts * reduce_bytes, "rs")
-    reduced = both(dense * reduce_bytes, params.experts * reduce_bytes, "ar")
+    pieces = np.where(table.zero > 0, 1.0, _buckets(context, table, params))
+    reduced = both(dense * reduce_bytes, params.experts * reduce_bytes, "ar", pieces)
     gather = both(dense * weight_bytes, params.experts * weight_bytes, "ag")
     block, experts = params.largest_block, params.largest_experts
     copies = all_reduce_s((dense + params.experts) * reduce_bytes / shard, across, cluster)
     pair = Group(size=np.where(table.pp > 1, 2.0, 1.0), local=np.ones(len(table)))
     columns = {
         "reduce_s": _sparse(
-            context, table, np.where(sharded, scatter / cut, reduced), dense, group
+            context, table, np.where(sharded & ~after, scatter, reduced), dense, group
         ),
-        "gather_s": np.where(sharded, gather / cut, 0.0),
+        "gather_s": np.where(sharded, gather, 0.0)
+        + np.where(after, software.gather_piece_s * shard * _tensors(context, params), 0.0),
         "block_reduce_s": np.where(
             whole, both(block * reduce_bytes, experts * reduce_bytes, "rs") / reached, 0.0
         ),
@@ -101,6 +103,46 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
     }
     n = len(table)
     return SyncTime(**{k: column(v, n) for k, v in columns.items()})
+
+
+def reduces_afterwards(software: Software, table: LayoutTable) -> Bools:
+    """Return where ZeRO-1 or 2 all-reduces gradients after the last backward pass, shape (n,)."""
+    return np.asarray(software.zero1_afterwards & (table.zero > 0) & (table.zero < 3))
+
+
+def _buckets(context: Context, table: LayoutTable, params: StageParams) -> Numeric:
+    r"""All-reduces that the gradients of a stage are sent in [1].
+
+    .. math:: \left\lceil \frac{r P}{C + e} \right\rceil + 1, \quad
+       e = \frac{\sum s^2}{2 \sum s}
+
+    A bucket goes once a tensor has filled it to its capacity *C*, or beyond: by *e* in the mean, as
+    in a renewal process with steps *s*. Embedding and output projection are a bucket of their own.
+
+    Parameters
+    ----------
+    context
+        *C*, 0 for all at once; bytes per reduced gradient *r*; the model's matrices, *s* bytes.
+    table
+        Tensor parallelism, which divides the matrices.
+    params
+        *P* of the stage's blocks.
+    """
+    software = context.software
+    if not software.reduce_piece_bytes:
+        return 1.0
+    width = software.reduce_bytes * context.work.sync.compression
+    sizes = np.array(block_matrices(context.model), dtype=np.float64)
+    excess = width / table.tp * (sizes**2).sum() / (2 * sizes.sum())
+    blocks = np.ceil(params.blocks * width / (software.reduce_piece_bytes + excess))
+    found: Numeric = np.maximum(blocks + (params.ends > 0), 1.0)
+    return found
+
+
+def _tensors(context: Context, params: StageParams) -> Numeric:
+    """Weight tensors of a stage's blocks, biases aside: two of attention, two of the MLP, norms."""
+    layers = params.blocks / np.maximum(params.largest_block, 1)
+    return layers * (4 + context.model.norms_per_layer)
 
 
 def _sparse(

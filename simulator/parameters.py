@@ -63,6 +63,16 @@ def attention_matrix_params(model: ModelSpec) -> int:
     return _down_params(h, latent) + queries + keys_values + a * latent.v_dim * h
 
 
+def block_matrices(model: ModelSpec) -> tuple[int, ...]:
+    """Return the weights of each matrix of a dense block [1].
+
+    Queries, keys and values are one, and so are gate and up.
+    """
+    out = model.heads * model.v_dim * model.hidden
+    down = model.ffn * model.hidden
+    return attention_matrix_params(model) - out, out, (1 + model.gated) * down, down
+
+
 def _down_params(hidden: int, latent: LatentAttention) -> int:
     """Return the projections to the latent ranks, which no rank shares [1]."""
     return hidden * (latent.q_rank + latent.kv_rank + latent.rope_dim)

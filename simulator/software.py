@@ -66,8 +66,19 @@ class Software:
     """Unfused attention's softmax runs in fp32 and keeps a 4-byte copy of its result."""
     zero3_efficiency: float = 1.0
     """Bandwidth of ZeRO-3 gathers and reductions over that of whole collectives. [1]"""
-    zero1_efficiency: float = 1.0
-    """The same of ZeRO-1 and 2, whose collectives may be cut by tensor. [1]"""
+    zero1_afterwards: bool = False
+    """ZeRO-1 and 2 all-reduce the gradients whole, once all are there, and gather the weights after
+    the update: every rank has all gradients, and nothing of it is hidden."""
+    gather_piece_s: float = 0.0
+    """CPU time to gather one rank's part of one tensor of weights under ZeRO-1 and 2, where they
+    are sliced and copied one by one. [s]"""
+    loss_forward_bytes: float = 16.0
+    """Bytes per logit that the softmax of the loss moves. [bytes]"""
+    loss_backward_bytes: float = 10.0
+    """The same of its gradient. [bytes]"""
+    accumulate_bytes: float = 0.0
+    """Bytes per parameter moved in every micro-batch to add its gradients to their sum, where that
+    is not the epilogue of a product. [bytes]"""
     keeps_gathered: bool = False
     """Inputs gathered for column-parallel layers are kept whole, not gathered again."""
     late_freed: float = 0.0

@@ -67,7 +67,7 @@ def virtual_layers(layers: int, pp: int, vpp: int, head_layers: float = 0.0) -> 
     >>> virtual_layers(14, 4, 1).tolist(), virtual_layers(7, 2, 1).tolist()
     ([3.0, 4.0, 4.0, 3.0], [4.0, 3.0])
     >>> virtual_layers(16, 4, 1, 4.0).tolist()
-    [6.0, 5.0, 5.0, 0.0]
+    [5.0, 5.0, 5.0, 1.0]
     """
     depth = pp * vpp
     if head_layers > 0:

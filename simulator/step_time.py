@@ -8,7 +8,7 @@ from plan3d.simulator.block import BlockTime, Pass
 from plan3d.simulator.collectives import p2p_s
 from plan3d.simulator.context import Context
 from plan3d.simulator.ends import EndTime
-from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s
+from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s, reduces_afterwards
 from plan3d.simulator.layout import LayoutTable, Order, Recompute
 from plan3d.simulator.numeric import Floats, Ints, Numeric
 from plan3d.simulator.pipeline import StageLayers, bubble_s, idle_saved_s, one_rank_has_both_ends
@@ -136,7 +136,7 @@ def step_time(
     time["recompute_s"] = visits * replay
     time["ends_s"] = micro_batches * (slowest - n * layer)
     time["pp_comm_s"] = micro_batches * transfers * send * (1 - hidden_send)
-    time["bubble_s"] = bubble_s(everyone, slowest, table.vpp) + 2 * (table.pp - 1) * send
+    time["bubble_s"] = bubble_s(everyone, slowest, table.vpp) + _fill_s(context, table, send)
     time["bubble_s"] = time["bubble_s"] - _saved_s(table, block, n, micro_batches, time["bubble_s"])
     exposed, link = _replica_s(context, table, block, sync, micro_batches, n, replay)
     time["dp_comm_s"] = exposed
@@ -189,10 +189,25 @@ def sends(context: Context, table: LayoutTable) -> tuple[Numeric, Numeric]:
     inner = table.tp * table.cp
     stride = np.where(table.order == Order.TP_CP_EP_PP_DP, inner, inner * table.dp)
     crosses = np.where(stride * table.pp > cluster.gpus_per_node, 1.0, 0.0)
-    waits = np.where(table.pp > 2, 2.0, 1.0) * context.software.send_overhead_s
-    one = p2p_s(size / split, crosses, cluster) + waits
+    one = p2p_s(size / split, crosses, cluster) + _waits_s(context, table)
     send = np.where(table.pp > 1, one, 0.0)
     return send, 2 * table.vpp
+
+
+def _waits_s(context: Context, table: LayoutTable) -> Numeric:
+    """Return what a stage waits for beside the data, for a transfer of its own [s]."""
+    return np.where(table.pp > 2, 2.0, 1.0) * context.software.send_overhead_s
+
+
+def _fill_s(context: Context, table: LayoutTable, send_s: Numeric) -> Floats:
+    """Return the time of the transfers while a pipeline fills and drains [s].
+
+    The first micro-batch goes from end to end and back: each of its transfers waits once. What a
+    stage waits in one micro-batch is part of that way.
+    """
+    waits = np.where(table.pp > 1, _waits_s(context, table), 0.0)
+    once = np.where(table.pp > 1, context.software.send_overhead_s, 0.0)
+    return np.asarray(2 * (table.pp - 1) * (send_s - waits + once) - 2 * waits)
 
 
 def _replica_s(
@@ -204,7 +219,8 @@ def _replica_s(
     Gradients hide in the last micro-batch's backward pass, gathered parameters in the first
     one's forward; under ZeRO-3 each block's transfers hide in that block's own compute.
     """
-    software, on = context.software, table.dp_overlap
+    software = context.software
+    on = np.where(reduces_afterwards(software, table), 0.0, table.dp_overlap)
     every = np.where((table.zero > 1) & software.zero2_every_micro_batch, micro_batches, 1.0)
     backward = n * (block.backward_s + replay_s)
     window = software.dp_overlap * on

@@ -12,6 +12,8 @@ from plan3d.simulator.placement import Group
 
 MESSAGE_BYTES: Final = 2.0**28
 """Size of the collectives that `Run.allreduce_gb_s` and its like are of. [bytes]"""
+UNLIMITED_BYTES: Final = 2.0**60
+"""A message of which a law's start-up is no part worth mention. [bytes]"""
 
 
 def as_measured(cluster: Cluster, run: Run) -> Cluster:
@@ -41,6 +43,26 @@ def as_measured(cluster: Cluster, run: Run) -> Cluster:
     everyone = Group(size=run.gpus, local=inside)
     cluster = _slowed(cluster, slower_trees, all_reduce_s, everyone, run.allreduce_gb_s)
     return _slowed(cluster, slower_rings, all_gather_s, everyone, run.allgather_gb_s)
+
+
+def reaches_bandwidth(cluster: Cluster, run: Run) -> bool:
+    """Return whether an all-reduce inside a node is as fast as the profile's law has it at most.
+
+    That is the law's bandwidth, for messages so large that nothing else counts; a job that did not
+    measure its own is taken to reach it.
+
+    Parameters
+    ----------
+    cluster
+        By the profile.
+    run
+        Bus bandwidth that it measured inside a node, if any.
+    """
+    if run.node_allreduce_gb_s is None:
+        return True
+    group = Group(size=cluster.gpus_per_node, local=cluster.gpus_per_node)
+    taken_s = 2 * UNLIMITED_BYTES * (1 - 1 / group.size) / (run.node_allreduce_gb_s * 1e9)
+    return bool(taken_s <= all_reduce_s(UNLIMITED_BYTES, group, cluster))
 
 
 def _slowed(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
 from plan3d.planner.validation.choice import Choice, SkipError
-from plan3d.planner.validation.own_network import as_measured
+from plan3d.planner.validation.own_network import as_measured, reaches_bandwidth
 from plan3d.planner.validation.runs import Run
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.hardware import Cluster
@@ -85,9 +85,6 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
 
 BEFORE_FIX: Final = re.compile(r"before the fix of its pipelines")
 """Words on a version of nanotron whose pipelines wait for every transfer."""
-HOST_BOUND_GB_S: Final = 436.0
-"""Bus bandwidth of an all-reduce inside a node of H100 below which nanotron's jobs on several nodes
-issue collectives slowly: they measure 385-432 or 449-462, one of them 439. [1e9 bytes/s]"""
 EAGER: Final = ("fsdp2-2024", "kempnerforge-2026")
 """Generations that have a variant without torch.compile."""
 WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
@@ -144,7 +141,7 @@ def software_of(run: Run, profiles: Profiles) -> Software:
     if name == "megatron-deepspeed-2022" and "bf16" in run.precision.lower():
         name = "megatron-deepspeed-2022-bf16"
     if name == "nanotron-2024":
-        name = _nanotron(run, name)
+        name = _nanotron(run, name, profiles)
     software = profiles.software(name)
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
@@ -158,20 +155,23 @@ def software_of(run: Run, profiles: Profiles) -> Software:
     )
 
 
-def _nanotron(run: Run, name: str) -> str:
+def _nanotron(run: Run, name: str, profiles: Profiles) -> str:
     """Return the state of nanotron in jobs on several nodes: its pipelines', or its hosts'.
 
-    A job that says nothing of itself is host-bound if it has pipelines: of the published jobs with
-    pipelines on several nodes 687 of 698 are, of those without 44 of 277.
+    Hosts issue collectives slowly in jobs whose all-reduce inside a node does not reach the
+    bandwidth of the profile: 437 GB/s on H100, where jobs measure 385-432, or 439-462. A job that
+    says nothing of itself is host-bound if it has pipelines: of the published jobs with pipelines
+    on several nodes 687 of 698 are, of those without 44 of 277.
     """
     if run.gpus <= (run.gpus_per_node or 8):
         return name
     piped = (run.pp or 1) > 1
     if piped and BEFORE_FIX.search(run.version):
         return f"{name}-early"
-    measured = run.node_allreduce_gb_s
-    slow = piped if measured is None else measured < HOST_BOUND_GB_S
-    return f"{name}-host-bound" if slow else name
+    if run.node_allreduce_gb_s is None:
+        return f"{name}-host-bound" if piped else name
+    cluster = profiles.cluster(run.gpu, run.gpus_per_node or 8, "")
+    return name if reaches_bandwidth(cluster, run) else f"{name}-host-bound"
 
 
 def dropout_of(run: Run, software: Software) -> bool:

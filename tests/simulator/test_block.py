@@ -246,6 +246,25 @@ def test_collectives_are_issued_slowly_between_nodes(
     assert block.backward.total_s[0] == pytest.approx(backward_s)
 
 
+def test_collectives_between_nodes_are_launched_in_every_node() -> None:
+    """Two nodes: four launches of 0.5 s in each forward, six backward."""
+    cluster = replace(WIRE, network=replace(WIRE.network, launch_s=0.5))
+    slow = replace(context(), cluster=cluster, software=replace(PLAIN, dispatch_s=1e6))
+    block = block_time(slow, one(Layout(tp=16)))
+    assert block.forward.total_s[0] == pytest.approx(1e6 + 4 * 2 * 0.5)
+    assert block.backward.total_s[0] == pytest.approx(2e6 + 6 * 2 * 0.5)
+
+
+def test_gradients_are_added_up_in_every_micro_batch() -> None:
+    """10 bytes of each of 4 h^2 + 2 h f weights, and vectors, at 1.6e12 bytes/s."""
+    summed = replace(context(), software=replace(PLAIN, accumulate_bytes=10.0))
+    found, plain = (block_time(c, one(Layout(tp=2))) for c in (summed, context()))
+    more_s = found.backward.elementwise_s[0] - plain.backward.elementwise_s[0]
+    matrices = (4 * 512**2 + 2 * 512 * 2048) / 2
+    assert more_s == pytest.approx(10 * matrices / 1.6e12, rel=0.01)
+    assert found.forward.total_s[0] == plain.forward.total_s[0]
+
+
 @pytest.mark.parametrize(("share", "on"), [(0.0, 1), (0.4, 1), (0.4, 0), (1.0, 1)])
 def test_overlap_hides_communication_behind_products(share: float, on: int) -> None:
     some = replace(context(), software=replace(PLAIN, tp_overlap=share))

@@ -42,6 +42,20 @@ def test_one_rank_by_hand() -> None:
     assert ends.last_s[0] == pytest.approx(forward + backward + loss)
 
 
+def test_the_loss_moves_what_its_kernels_do_and_gradients_are_added_up() -> None:
+    """On a GPU of 1e12 bytes/s: 20 and 30 bytes per logit, 10 bytes per weight."""
+    software = replace(
+        PLAIN, loss_forward_bytes=20.0, loss_backward_bytes=30.0, accumulate_bytes=10.0
+    )
+    layout = one(Layout(micro_batch=2))
+    plain = end_time(CONTEXT, layout)
+    found = end_time(replace(CONTEXT, software=software), layout)
+    logits, weights = TOKENS * VOCAB / 1e12, HIDDEN * VOCAB / 1e12
+    assert found.last_forward_s[0] - plain.last_forward_s[0] == pytest.approx(4 * logits)
+    assert found.last_s[0] - plain.last_s[0] == pytest.approx(24 * logits + 10 * weights)
+    assert found.first_s[0] - plain.first_s[0] == pytest.approx(10 * weights)
+
+
 def communication(layout: Layout, *, sharded: bool = True) -> tuple[float, float]:
     """What the ends take on DGX beyond what they take there with free communication."""
     wires = replace(

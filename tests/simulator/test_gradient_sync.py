@@ -129,18 +129,42 @@ def test_exposed(window: float, pieces: float, on: float, expected: float) -> No
 
 
 @pytest.mark.parametrize(
-    ("piece", "pieces"),
+    ("piece", "tp", "pieces"),
     [
-        pytest.param(0.0, 1, id="all at once"),
-        pytest.param(200.0, 1, id="one bucket holds all"),
-        pytest.param(60.0, 4, id="four buckets of 50"),
+        pytest.param(0.0, 1, 1, id="all at once"),
+        pytest.param(1e9, 1, 2, id="a bucket for the blocks, one for the ends"),
+        pytest.param(1.25, 1, 9, id="eight of three, and one for the ends"),
+        pytest.param(
+            2.125, 2, 5, id="half as much beyond, of half as large matrices: four of three"
+        ),
     ],
 )
-def test_every_bucket_waits_for_the_network(piece: float, pieces: int) -> None:
-    """Sixteen ranks on two nodes, a second of latency for each all-reduce."""
-    slow = replace(WIRE, network=replace(WIRE.network, tree_latency_s=1.0))
-    software = replace(PLAIN, reduce_piece_bytes=piece)
+def test_every_bucket_waits_for_the_network(piece: float, tp: int, pieces: int) -> None:
+    """Sixteen ranks on two nodes, a second of latency for each all-reduce.
+
+    Matrices of 3, 1, 4 and 4 squares of the width: a bucket ends 42 / 24 = 1.75 beyond it.
+    """
+    slow = replace(
+        WIRE, gpus_per_node=8 * tp, network=replace(WIRE.network, tree_latency_s=1.0)
+    )  # fmt: skip
+    square = 2.0 * GPT.hidden**2
+    software = replace(PLAIN, reduce_piece_bytes=piece * square)
     context = Context(model=GPT, work=WORK, cluster=slow, software=software)
-    whole = 2 * 200 * 15 / 16 / (8 * 10)
-    found = sync_time(context, one(Layout(dp=16)), DENSE, np.array([0.0]))
+    stage = params(24.0 / tp * GPT.hidden**2, ends=40.0)
+    once, found = (
+        sync_time(context, one(Layout(dp=16, tp=tp, zero=zero, shard=16)), stage, np.zeros(1))
+        for zero in (1, 0)
+    )
+    assert once.reduce_s[0] > 0
+    whole = 2 * (24 / tp * square + 80) * 15 / 16 / (8 * 10)
     assert found.reduce_s[0] == pytest.approx(whole + pieces)
+
+
+def test_zero_1_may_reduce_everything_and_gather_piece_by_piece() -> None:
+    """Four ranks; 60 parameters of blocks of 10, each of four matrices and two norms."""
+    software = replace(PLAIN, zero1_afterwards=True, gather_piece_s=0.5, reduce_piece_bytes=9.0)
+    found = sync(Layout(dp=4, zero=1, shard=4), software=software)
+    assert found.reduce_s[0] == pytest.approx(AR)
+    assert found.gather_s[0] == pytest.approx(AG + 0.5 * 4 * (6 * 6))
+    whole = Layout(dp=4, zero=3, shard=4)
+    assert terms(sync(whole, software=software)) == terms(sync(whole))

@@ -53,28 +53,26 @@ def test_counted_ends_lose_no_layer(per: int, pp: int, vpp: int) -> None:
 def test_stages_by_cost_are_those_of_going_through_the_blocks(
     layers: int, head: int, pp: int
 ) -> None:
-    """Blocks one after another, a stage closed once the cost so far is beyond its share.
+    """Layers one after another, a stage closed once the cost so far is its share; the head last.
 
-    The head weighs an eighth of a layer's cost times `head`: sums are exact.
+    It weighs an eighth of a layer's cost times `head`: sums are exact.
     """
     weight = head / 8
-    stage_of, stage, cost = [], 0, 0.0
-    for block in [1.0] * layers + [weight]:
-        stage_of.append(stage)
-        cost += block
-        if cost * pp > (layers + weight) * (stage + 1):
-            stage += 1
+    counts, done = [0] * pp, 0
+    for stage in range(pp):
+        while done < layers and (done * pp < (layers + weight) * (stage + 1) or stage == pp - 1):
+            counts[stage], done = counts[stage] + 1, done + 1
     first, last = weighed_layers(float(layers), weight, float(pp))
-    counts = [stage_of[:-1].count(i) for i in range(pp)]
-    assert first == counts[0] == max(counts)
-    assert last == counts[stage_of[-1]]
+    assert sum(counts) == layers
+    assert (first, last) == (counts[0], counts[-1])
+    assert first == max(counts)
 
 
 def test_a_heavy_head_fills_the_first_stage() -> None:
-    """16 layers and a head of four, as the 1B model of the Ultra-Scale Playbook: 11 and 5."""
+    """16 layers and a head of four, as the 1B model of the Ultra-Scale Playbook: 10 and 6."""
     found = StageLayers.of(16.0, LayoutTable.of([Layout(pp=2), Layout()]), 4.0)
-    assert found.fullest.tolist() == [11, 16]
-    assert found.last.tolist() == [5, 16]
+    assert found.fullest.tolist() == [10, 16]
+    assert found.last.tolist() == [6, 16]
     assert found.even.tolist() == [1, 1]
 
 

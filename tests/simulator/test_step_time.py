@@ -192,6 +192,25 @@ def test_a_transfer_waits_for_each_neighbour(pp: int, neighbours: int) -> None:
     assert sent == pytest.approx(WORK.global_batch * 2 * neighbours * 3.0)
 
 
+@pytest.mark.parametrize(("pp", "waits"), [(1, 0), (2, 0), (3, 0), (4, 2), (6, 6)])
+def test_a_pipeline_fills_with_one_wait_for_each_transfer(pp: int, waits: int) -> None:
+    """There and back, 2 (pp - 1), less the 2 or 4 that are a stage's own."""
+    layout = Layout(pp=pp)
+    found, plain = run(layout, WIRE, send_overhead_s=3.0), run(layout, WIRE)
+    assert found.time.bubble_s - plain.time.bubble_s == pytest.approx(waits * 3.0)
+
+
+@pytest.mark.parametrize("zero", [1, 2])
+def test_zero_1_may_hide_nothing(zero: int) -> None:
+    layout = Layout(dp=16, zero=zero, shard=16)
+    hidden, shown = (
+        run(layout, dp_overlap=1.0, zero1_afterwards=after).time.dp_comm_s
+        for after in (False, True)
+    )
+    every = run(Layout(dp=16), dp_overlap=0.0).time.dp_comm_s
+    assert hidden < every < shown
+
+
 @pytest.mark.parametrize(("overlap", "on"), [(0.0, 1), (0.6, 0), (0.6, 1), (0.002, 1)])
 @pytest.mark.parametrize("zero", [0, 1])
 def test_reductions_hide_in_the_last_backward_pass(zero: int, overlap: float, on: int) -> None:

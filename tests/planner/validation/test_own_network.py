@@ -6,7 +6,7 @@ import pytest
 
 from plan3d import hardware_profiles
 from plan3d.planner.validation import Profiles, Run
-from plan3d.planner.validation.own_network import MESSAGE_BYTES, as_measured
+from plan3d.planner.validation.own_network import MESSAGE_BYTES, as_measured, reaches_bandwidth
 from plan3d.planner.validation.rows import case_of
 from plan3d.simulator.collectives import all_gather_s, all_reduce_s, p2p_s
 from plan3d.simulator.hardware import Cluster
@@ -36,6 +36,16 @@ def test_an_all_gather_says_what_rings_take(run: Callable[..., Run]) -> None:
     assert wire / float(all_gather_s(MESSAGE_BYTES, group, found)) == pytest.approx(30e9)
     assert found.network.tree_latency_s == P5.network.tree_latency_s
     assert bus_gb_s(found, 64) == bus_gb_s(P5, 64)
+
+
+@pytest.mark.parametrize(
+    ("measured", "reaches"), [(None, True), (432.1, False), (439.3, True), (462.4, True)]
+)
+def test_a_node_reaches_the_bandwidth_of_its_fabric(
+    run: Callable[..., Run], measured: float | None, reaches: bool
+) -> None:
+    """478 GB/s, less 0.686 / 8 of it among eight: 437."""
+    assert reaches_bandwidth(P5, run(node_allreduce_gb_s=measured)) is reaches
 
 
 def test_a_broken_node_is_as_slow_as_measured(run: Callable[..., Run]) -> None:

@@ -115,7 +115,8 @@ def test_generation_by_framework_and_year(
 def test_the_state_of_nanotron_by_what_its_job_says(
     run: Callable[..., Run], profiles: Profiles, changes: dict[str, object], name: str
 ) -> None:
-    row = run(**({"framework": "nanotron v0.5", "year": 2025, "gpus": 32, "pp": 2} | changes))
+    facts = {"framework": "nanotron v0.5", "year": 2025, "gpu": "h100-80g-sxm", "gpus": 32, "pp": 2}
+    row = run(**(facts | changes))
     assert software_of(row, profiles).name == name
 
 
