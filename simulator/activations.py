@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from plan3d.simulator.attention import UNFUSED, chosen_kernel
+from plan3d.simulator.block_linears import routed_tokens
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
@@ -59,8 +60,11 @@ def block_activations(context: Context, table: LayoutTable) -> BlockActivations:
     dropped = (
         software.selective_attention * core
         + software.selective_elementwise * thin
-        + software.selective_matmul * (wide + rest)
+        + software.selective_operands * (wide + rest)
     )
+    if software.selective_tp > 0:  # inputs that are gathered again
+        gathered = _gathered_share(software, np.where(table.sp > 0, table.tp, 1.0)) * stream
+        dropped = dropped + 2.0 * (1 - software.selective_operands) * (gathered - entry)
     n = len(table)
     return BlockActivations(
         whole_bytes=column(whole, n),
@@ -191,7 +195,7 @@ def _mlp_bytes(context: Context, table: LayoutTable, tokens: Numeric, *, moe: bo
     if not moe or model.experts is None:
         return stream + tokens * model.ffn * per_ffn / table.tp
     experts = model.experts
-    routed = tokens * table.etp / table.tp * experts.top_k * software.expert_imbalance
+    routed = tokens * table.etp / table.tp * routed_tokens(experts, software)
     routed_bytes = routed * (2 * width * model.hidden + per_ffn * experts.ffn / table.etp)
     shared_bytes = tokens * experts.shared_ffn * per_ffn / table.tp
     return stream + routed_bytes + shared_bytes + 8.0 * tokens * experts.count / table.tp

@@ -14,7 +14,7 @@ import numpy as np
 
 from plan3d.simulator import attention
 from plan3d.simulator.block_comm import BlockComm, block_comm
-from plan3d.simulator.block_linears import linears
+from plan3d.simulator.block_linears import linears, routed_tokens
 from plan3d.simulator.context import Context
 from plan3d.simulator.kernels import (
     linear_backward_s,
@@ -69,6 +69,8 @@ class BlockTime:
     backward: Pass
     weight_s: Floats
     """The weight gradients in `backward`: what zero-bubble schedules put off. [s]"""
+    unreplayed_s: Floats
+    """The part of `forward` that full recompute leaves out. [s]"""
 
 
 def block_time(context: Context, table: LayoutTable) -> BlockTime:
@@ -81,6 +83,7 @@ def block_time(context: Context, table: LayoutTable) -> BlockTime:
         forward=_weighted([(t.forward, part) for t, part in times]),
         backward=_weighted([(t.backward, part) for t, part in times]),
         weight_s=np.sum([t.weight_s * part for t, part in times], axis=0),
+        unreplayed_s=np.sum([t.unreplayed_s * part for t, part in times], axis=0),
     )
 
 
@@ -114,7 +117,22 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
             2 * context.software.dispatch_s + 6 * issue_s,
         ),
         weight_s=column(_matmuls(context, table, linear_weight_s, moe=moe), len(table)),
+        unreplayed_s=column(_unreplayed_s(context, table, comm.forward, moe=moe), len(table)),
     )  # fmt: skip
+
+
+def _unreplayed_s(context: Context, table: LayoutTable, comm: BlockComm, *, moe: bool) -> Numeric:
+    """Time of a block's last product and its reduction, which nothing in backward needs [s].
+
+    PyTorch's non-reentrant checkpoints stop early (torch/utils/checkpoint.py,
+    ``set_checkpoint_early_stop``); compiled ones leave out what is not needed. The results of
+    experts are needed: they are weighted.
+    """
+    if moe or not context.software.stops_early:
+        return 0.0
+    down = linears(context, table, moe=False)[-1]
+    product = linear_forward_s(down.tokens, down.out, down.summed, context.cluster.gpu, down.kind)
+    return product + (1 - context.software.tp_overlap * table.tp_overlap) * comm.tp_last_s
 
 
 def _issue_s(context: Context, table: LayoutTable) -> Numeric:
@@ -235,7 +253,7 @@ def _elementwise(
     ffn: Numeric = float(model.ffn)
     extra: Numeric = 0.0
     if moe and model.experts is not None:
-        routed = model.experts.top_k * software.expert_imbalance
+        routed = routed_tokens(model.experts, software)
         ffn = model.experts.shared_ffn + routed * model.experts.ffn
         extra = 6.0 * routed * model.hidden * table.etp / table.tp
     activation_f, activation_b = (inputs + 1) * ffn * width, (2 * inputs + 1) * ffn * width

@@ -13,6 +13,7 @@ from plan3d.simulator.collectives import (
 )
 from plan3d.simulator.context import Context
 from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.kernels import memory_bound_s
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Numeric
@@ -24,6 +25,8 @@ class BlockComm:
     """Link time of one pass of one block. Scalars or columns [s]."""
 
     tp_s: Numeric
+    tp_last_s: Numeric
+    """Of it, the reduction after the last product."""
     tp_beside_s: Numeric
     """Gathering inputs again, beside a product that does not need them."""
     cp_s: Numeric
@@ -64,14 +67,14 @@ def block_comm(
     size = tokens * model.hidden * width
     group = place(table.tp, 1.0, cluster.gpus_per_node)
     apart = np.where(group.nodes > 1, cluster.network.launch_s * group.nodes, 0.0)
-    gather = all_gather_s(size, group, cluster) + apart
-    pair = np.where(
-        table.sp > 0, gather + reduce_scatter_s(size, group, cluster) + apart,
+    copy = sequence_copy_s(context, table, size)
+    gather = all_gather_s(size, group, cluster) + apart + copy
+    launch = np.where(table.tp > 1, cluster.node.launch_s, 0.0)
+    reduce = launch + np.where(
+        table.sp > 0, reduce_scatter_s(size, group, cluster) + apart + copy,
         all_reduce_s(size, group, cluster) + apart,
     )  # fmt: skip
-    pair = pair + np.where(
-        table.tp > 1, np.where(table.sp > 0, 2.0, 1.0) * cluster.node.launch_s, 0.0
-    )
+    pair = reduce + np.where(table.sp > 0, gather + launch, 0.0)
     pairs: Numeric = 1.0 if model.parallel_residual else 2.0
     if moe and model.experts is not None:
         whole = (table.etp > 1) & (table.sp < 1)
@@ -82,12 +85,37 @@ def block_comm(
     ring_b, hidden_b = _context_s(model, cluster, table, tokens, width, core_backward_s, 2.0)
     return BlockComms(
         forward=BlockComm(
-            tp_s=pairs * pair, tp_beside_s=0.0, cp_s=ring_f, cp_exposed_s=hidden_f, ep_s=exchange
+            tp_s=pairs * pair, tp_last_s=reduce, tp_beside_s=0.0, cp_s=ring_f,
+            cp_exposed_s=hidden_f, ep_s=exchange,
         ),
         backward=BlockComm(
-            tp_s=pairs * pair, tp_beside_s=again, cp_s=ring_b, cp_exposed_s=hidden_b, ep_s=exchange
+            tp_s=pairs * pair, tp_last_s=reduce, tp_beside_s=again, cp_s=ring_b,
+            cp_exposed_s=hidden_b, ep_s=exchange,
         ),
-    )
+    )  # fmt: skip
+
+
+def sequence_copy_s(context: Context, table: LayoutTable, size_bytes: Numeric) -> Numeric:
+    r"""Time of the copy beside a gather or a scatter along the sequence [s].
+
+    .. math:: t = n \left(\frac{2 S}{e_b B} + t_0\right)
+
+    Collectives join and cut the outermost dimension of a tensor, which in PyTorch's models is the
+    batch: what is gathered is put in order by a copy, what is to be scattered is first
+    (torch/distributed/_functional_collectives.py, ``torch.cat`` where the dimension is not 0).
+
+    Parameters
+    ----------
+    context
+        Copies *n* of the software; memory bandwidth.
+    table
+        Sequence parallelism.
+    size_bytes
+        *S*, the tensor on all ranks. [bytes]
+    """
+    copies = context.software.sequence_copies
+    once = memory_bound_s(2 * size_bytes, 1, context.cluster.gpu)
+    return np.where((table.sp > 0) & (table.tp > 1), copies * once, 0.0)
 
 
 def _expert_exchange_s(

@@ -54,8 +54,15 @@ class Software:
     """Slow-down of compute per doubling of the nodes. [1]"""
     expert_imbalance: float = 1.0
     """Tokens of the busiest expert rank over the mean. [1]"""
+    expert_padding: float = 1.0
+    """Tokens of the busiest expert over the mean, where the others are padded to as many. [1]"""
     selective_matmul: float = 0.0
     """Share of a block's matrix products that selective recompute replays. [1]"""
+    selective_operands: float = 0.0
+    """Share of what those products keep that selective recompute drops. [1]"""
+    selective_tp: float = 0.0
+    """Share of tensor-parallel communication that selective recompute replays: a half where
+    all-gathers are replayed (their results are not kept), reduce-scatters not. [1]"""
     selective_attention: float = 1.0
     """Share of the attention core that selective recompute replays. [1]"""
     selective_elementwise: float = 0.0
@@ -70,6 +77,12 @@ class Software:
     """The same of ZeRO-1 and 2, whose collectives may be cut by tensor. [1]"""
     keeps_gathered: bool = False
     """Inputs gathered for column-parallel layers are kept whole, not gathered again."""
+    stops_early: bool = False
+    """Full recompute ends with the last input that backward needs: a dense block's last product,
+    and what follows it, are not replayed."""
+    sequence_copies: float = 0.0
+    """Copies of the whole stream that a gather or scatter along the sequence makes: the sequence
+    is not the outermost dimension in memory. [1]"""
     late_freed: float = 0.0
     """Share of the inputs gathered for column-parallel layers that is not freed in time: PyTorch's
     allocator waits for the stream of an asynchronous collective (``record_stream``), the longer the

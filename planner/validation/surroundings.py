@@ -63,7 +63,7 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("composer|foundry", {2022: "fsdp-2022", 9999: "fsdp-2023"}),
     ("jax", {9999: "jax-2024"}),
     ("kempnerforge", {9999: "kempnerforge-2026"}),
-    ("torchtitan|fsdp2|torchtune|litgpt", {9999: "fsdp2-2024"}),
+    ("torchtitan|fsdp2|torchtune|litgpt", {2025: "fsdp2-2024", 9999: "fsdp2-2026"}),
     ("fsdp", {2022: "fsdp-2022", 2023: "fsdp-2023", 9999: "fsdp2-2024"}),
     ("gpt-neox", {2022: "megatron-deepspeed-2022", 9999: "gpt-neox-2023"}),
     ("megatron-deepspeed", {9999: "megatron-deepspeed-2022"}),
@@ -85,10 +85,12 @@ BEFORE_FIX: Final = re.compile(r"before the fix of its pipelines")
 HOST_BOUND_GB_S: Final = 436.0
 """Bus bandwidth of an all-reduce inside a node of H100 below which nanotron's jobs on several nodes
 issue collectives slowly: they measure 385-432 or 449-462, one of them 439. [1e9 bytes/s]"""
-EAGER: Final = ("fsdp2-2024", "kempnerforge-2026")
+EAGER: Final = ("fsdp2-2024", "fsdp2-2026", "kempnerforge-2026")
 """Generations that have a variant without torch.compile."""
 WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
 """Words on a run without torch.compile (torchtune's table turns it on after packing)."""
+ASYNC_TP: Final = re.compile(r"\basync tp\b")
+"""Words on a run of torchtitan with asynchronous tensor parallelism."""
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
     (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
@@ -136,8 +138,10 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         if re.search(pattern, words if pattern.startswith("torch 1") else run.framework.lower())
     )
     name = next(name for last, name in named.items() if run.year <= last)
-    if name in EAGER and WITHOUT_COMPILE.search(run.notes.lower()):
+    if name in EAGER and _is_eager(run):
         name = f"{name}-eager"
+    elif name == "fsdp2-2024" and ASYNC_TP.search(words):
+        name = f"{name}-async-tp"
     if name == "megatron-deepspeed-2022" and "bf16" in run.precision.lower():
         name = "megatron-deepspeed-2022-bf16"
     if name == "nanotron-2024":
@@ -153,6 +157,16 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         fp32_norms=llama and "kernel:" in run.said and "rms kernel" not in run.said,
         fp32_softmax=llama and "kernel: torch" in run.said,
     )
+
+
+def _is_eager(run: Run) -> bool:
+    """Whether a run does without torch.compile, which torchtitan's configurations leave off.
+
+    (``compile = false`` in train_configs/*.toml, github.com/pytorch/torchtitan at 0011fb9.)
+    """
+    words = run.notes.lower()
+    unsaid = "torchtitan" in run.framework.lower() and "compile" not in words
+    return unsaid or WITHOUT_COMPILE.search(words) is not None
 
 
 def _nanotron(run: Run, name: str) -> str:
