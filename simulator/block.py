@@ -164,7 +164,7 @@ def _pass(
         "tp_comm_s": exposed,
         "cp_comm_s": comm.cp_exposed_s,
         "ep_comm_s": comm.ep_s,
-        "dispatch_s": np.maximum(floor_s - busy, 0.0),
+        "dispatch_s": floor_s if context.software.blocking else np.maximum(floor_s - busy, 0.0),
         "tp_link_s": comm.tp_s + comm.tp_beside_s,
         "cp_link_s": comm.cp_s,
         "ep_link_s": comm.ep_s,

@@ -101,6 +101,8 @@ class Software:
     with the optimizer's states. [bytes]"""
     head_in_split: bool = False
     """Layers are divided among pipeline stages by cost, the output projection counted."""
+    blocking: bool = False
+    """Every launch waits for its kernel (``CUDA_LAUNCH_BLOCKING=1``): `dispatch_s` comes on top."""
     issue_s: float = 0.0
     """CPU time to issue a tensor-parallel collective beside `dispatch_s`, per rank of its group, in
     a job of more than one node. [s]"""

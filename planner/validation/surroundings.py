@@ -91,6 +91,8 @@ WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
 """Words on a run without torch.compile (torchtune's table turns it on after packing)."""
 ASYNC_TP: Final = re.compile(r"\basync tp\b")
 """Words on a run of torchtitan with asynchronous tensor parallelism."""
+BLOCKING: Final = re.compile(r"cuda_launch_blocking=1")
+"""Words on a job whose launches wait for their kernels."""
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
     (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
@@ -147,6 +149,8 @@ def software_of(run: Run, profiles: Profiles) -> Software:
     if name == "nanotron-2024":
         name = _nanotron(run, name)
     software = profiles.software(name)
+    if BLOCKING.search(run.version.lower()):
+        software = replace(software, blocking=True)
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
         return software
