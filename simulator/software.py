@@ -83,6 +83,9 @@ class Software:
     sequence_copies: float = 0.0
     """Copies of the whole stream that a gather or scatter along the sequence makes: the sequence
     is not the outermost dimension in memory. [1]"""
+    cp_gathers: bool = False
+    """Context parallelism gathers all keys and values at once, repeated for the queries' heads,
+    and merges its results in 32 bits, instead of sending them round a ring."""
     late_freed: float = 0.0
     """Share of the inputs gathered for column-parallel layers that is not freed in time: PyTorch's
     allocator waits for the stream of an asynchronous collective (``record_stream``), the longer the
