@@ -121,9 +121,10 @@ def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Num
     r"""Bytes alive while a block works backward, beside what is kept [bytes].
 
     With sequence parallelism, where a column-parallel layer works backward, its input gathered
-    again and the gradient of it before it is scattered, both whole: :math:`2 w b s h / c`. Unfused
+    again and the gradient of it before it is scattered, both whole: :math:`2 w b s h / c`. Keys
+    and values that context parallelism gathers are whole, too. Unfused
     attention has the gradients of the softmax and of the scores beside what is kept,
-    :math:`2 w b a s^2 / (t c)`. Keys and values that context parallelism gathers are whole, too. What else a layer makes replaces what it frees, or nearly.
+    :math:`2 w b a s^2 / (t c)`. What else a layer makes replaces what it frees, or nearly.
 
     Parameters
     ----------
@@ -143,7 +144,9 @@ def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Num
     gathered = np.where((table.sp > 0) & (table.tp > 1), whole * stream, 0.0)
     if context.software.cp_gathers:
         kept = stream / context.model.hidden * kept_heads(context, table)
-        gathered = gathered + np.where((table.cp > 1) & (table.cp_all_to_all < 1), table.cp, 0.0) * kept
+        gathered = (
+            gathered + np.where((table.cp > 1) & (table.cp_all_to_all < 1), table.cp, 0.0) * kept
+        )
     if chosen_kernel(context.software.attention, context.cluster.gpu) != UNFUSED:
         return gathered
     per_query = context.model.heads / context.model.hidden / table.tp * context.work.seq

@@ -16,6 +16,7 @@ from plan3d.simulator import attention
 from plan3d.simulator.block_comm import BlockComm, block_comm
 from plan3d.simulator.block_linears import linears, routed_tokens
 from plan3d.simulator.context import Context
+from plan3d.simulator.context_comm import merged_bytes
 from plan3d.simulator.kernels import (
     linear_backward_s,
     linear_forward_s,
@@ -105,30 +106,33 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
     comm = block_comm(context, table, core_f, core_b, moe=moe)
     issue_s = _issue_s(context, table)
     # Two pairs of collectives each way; backward gathers the inputs of two products again.
+    floor_s = context.software.dispatch_s + 4 * issue_s
+    forward = _pass(
+        context, table, comm.forward, _matmuls(context, table, linear_forward_s, moe=moe),
+        core_f, memory_bound_s(traffic_f, kernels, gpu), floor_s,
+    )  # fmt: skip
+    last_s = 0.0 if moe else _last_s(context, table, comm.forward)
+    spare_s = forward.total_s - floor_s  # the CPU issues no less
     return BlockTime(
-        forward=_pass(
-            context, table, comm.forward, _matmuls(context, table, linear_forward_s, moe=moe),
-            core_f, memory_bound_s(traffic_f, kernels, gpu),
-            context.software.dispatch_s + 4 * issue_s,
-        ),
+        forward=forward,
         backward=_pass(
             context, table, comm.backward, _matmuls(context, table, linear_backward_s, moe=moe),
             core_b, memory_bound_s(traffic_b, kernels, gpu),
             2 * context.software.dispatch_s + 6 * issue_s,
         ),
         weight_s=column(_matmuls(context, table, linear_weight_s, moe=moe), len(table)),
-        unreplayed_s=column(_unreplayed_s(context, table, comm.forward, moe=moe), len(table)),
+        unreplayed_s=column(np.minimum(last_s, spare_s), len(table)),
     )  # fmt: skip
 
 
-def _unreplayed_s(context: Context, table: LayoutTable, comm: BlockComm, *, moe: bool) -> Numeric:
-    """Time of a block's last product and its reduction, which nothing in backward needs [s].
+def _last_s(context: Context, table: LayoutTable, comm: BlockComm) -> Numeric:
+    """Time of a dense block's last product and its reduction, where none is replayed [s].
 
-    PyTorch's non-reentrant checkpoints stop early (torch/utils/checkpoint.py,
-    ``set_checkpoint_early_stop``); compiled ones leave out what is not needed. The results of
-    experts are needed: they are weighted.
+    Nothing in backward needs them: PyTorch's non-reentrant checkpoints stop early
+    (torch/utils/checkpoint.py, ``set_checkpoint_early_stop``), compiled ones leave out what is not
+    needed. The results of experts are: they are weighted.
     """
-    if moe or not context.software.stops_early:
+    if not context.software.stops_early:
         return 0.0
     down = linears(context, table, moe=False)[-1]
     product = linear_forward_s(down.tokens, down.out, down.summed, context.cluster.gpu, down.kind)
@@ -263,4 +267,8 @@ def _elementwise(
     cut_b = (activation_b + turned * width) / table.tp
     scale = software.elementwise_traffic * tokens
     kernels = 2.0 * model.norms_per_layer + 2.0 + (2.0 if turned else 0.0)
-    return scale * (fixed_f + cut_f), scale * (fixed_b + cut_b), kernels
+    merged_f, merged_b = (
+        software.elementwise_traffic * merged_bytes(context, table, backward=backward)
+        for backward in (False, True)
+    )
+    return scale * (fixed_f + cut_f) + merged_f, scale * (fixed_b + cut_b) + merged_b, kernels

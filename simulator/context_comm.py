@@ -17,7 +17,6 @@ import numpy as np
 
 from plan3d.simulator.collectives import all_gather_s, all_to_all_s, p2p_s
 from plan3d.simulator.context import Context
-from plan3d.simulator.kernels import memory_bound_s
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.numeric import Numeric
 from plan3d.simulator.placement import Group, place
@@ -68,7 +67,7 @@ def kept_heads(context: Context, table: LayoutTable) -> Numeric:
 
 
 def _tokens(context: Context, table: LayoutTable) -> Numeric:
-    """Tokens of a micro-batch on this GPU, *T*. [1]"""
+    """Return the tokens of a micro-batch on this GPU, *T*. [1]."""
     return table.micro_batch * context.work.seq / table.cp
 
 
@@ -103,32 +102,47 @@ def _gathered_s(
 
     .. math::
        t_{ag}(c\,T k w) \;+\; [\text{backward}]\; c\,t_{p2p}(4\,T k), \qquad
-       \text{exposed } \max(t_{ag} - A, 0) + (c - 1) \max(t_{p2p} - A, 0) + t_{p2p} + t_{mem}
+       \text{exposed } \max(t_{ag} - A, 0) + (c - 1) \max(t_{p2p} - A, 0) + t_{p2p}
 
     with *k* of `kept_heads`: the gather hides behind the attention *A* of the rank's own block;
     gradients of keys and values go round in 32 bits, each beside the next block, the last one
-    beside nothing. Between blocks results are merged in 32 bits, per token and query head
-
-    .. math::
-       v\,(10 (c - 1) + 12) + 4 (q + v), \qquad
-       \text{backward } 10\,c\,q + 18\,c\,(q + v) + (4 + 6)(q + v) + 6\,q \text{ bytes:}
-
-    the sum so far read and written (8) and a block's result read (2), first and last conversion
-    (6 each), keys and values put into one tensor (4); gradients of queries likewise (10), those of
-    keys and values put into one tensor besides (8). Kernels that are less fused move more.
+    beside nothing.
     """
-    model, cluster = context.model, context.cluster
-    tokens, cp = _tokens(context, table), table.cp
-    kept = tokens * kept_heads(context, table)
+    cluster, cp = context.cluster, table.cp
+    kept = _tokens(context, table) * kept_heads(context, table)
     size = cp * kept * context.work.precision.activation_bytes
     gather = all_gather_s(size, group, cluster)
-    both, heads = model.qk_dim + model.v_dim, model.heads / table.tp
-    link, late = gather, np.maximum(gather - block_s, 0.0)
-    moved = model.v_dim * (10 * (cp - 1) + 12) + 4 * both
+    late = np.maximum(gather - block_s, 0.0)
+    if not backward:
+        return gather, late
+    step = p2p_s(4 * kept, np.where(group.nodes > 1, 1.0, 0.0), cluster)
+    return gather + cp * step, late + (cp - 1) * np.maximum(step - block_s, 0.0) + step
+
+
+def merged_bytes(context: Context, table: LayoutTable, *, backward: bool) -> Numeric:
+    r"""Bytes moved to merge what attention found block by block [bytes].
+
+    .. math::
+       T a \bigl(v\,(10 (c - 1) + 12) + 4 (q + v)\bigr), \qquad \text{backward } T a \bigl(
+       q\,(10\,c + 6) + (q + v)(18\,c + 10)\bigr)
+
+    Results are merged in 32 bits [3]: the sum so far is read and written (8), a block's result
+    read (2), the first and the last converted (6 each), keys and values put into one tensor (4);
+    gradients of queries likewise (10), those of keys and values put into one tensor besides (8).
+
+    Parameters
+    ----------
+    context
+        Heads and widths; software that sends a ring round is taken to merge in its kernels.
+    table
+        cp, tp, micro-batch.
+    backward
+        Which pass.
+    """
+    model, cp = context.model, table.cp
+    both = model.qk_dim + model.v_dim
+    each: Numeric = model.v_dim * (10 * (cp - 1) + 12) + 4 * both
     if backward:
-        step = p2p_s(4 * kept, np.where(group.nodes > 1, 1.0, 0.0), cluster)
-        link = link + cp * step
-        late = late + (cp - 1) * np.maximum(step - block_s, 0.0) + step
-        moved = model.qk_dim * (10 * cp + 6) + both * (18 * cp + 10)
-    traffic = context.software.elementwise_traffic * tokens * heads * moved
-    return link, late + memory_bound_s(traffic, 2 * cp, cluster.gpu)
+        each = model.qk_dim * (10 * cp + 6) + both * (18 * cp + 10)
+    merges = context.software.cp_gathers & (cp > 1) & (table.cp_all_to_all < 1)
+    return np.where(merges, _tokens(context, table) * model.heads / table.tp * each, 0.0)

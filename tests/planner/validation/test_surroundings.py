@@ -74,8 +74,12 @@ def test_no_gpu_no_prediction(run: Callable[..., Run], profiles: Profiles, gpu: 
         ("DeepSpeed ZeRO-3", 2022, "", "hf-deepspeed-2022"),
         ("llm-foundry/Composer FSDP", 2024, "", "fsdp-2023"),
         ("llm-foundry/Composer FSDP", 2023, "torch 1.13-era table", "fsdp-2022"),
-        ("torchtitan FSDP2", 2026, "", "fsdp2-2024"),
-        ("torchtitan FSDP2", 2026, "eager", "fsdp2-2024-eager"),
+        ("torchtitan FSDP2", 2024, "torch.compile", "fsdp2-2024"),
+        ("torchtitan FSDP2", 2024, "local batch 1", "fsdp2-2024-eager"),
+        ("torchtitan FSDP2", 2025, "async TP, torch.compile", "fsdp2-2024-async-tp"),
+        ("torchtitan FSDP2", 2025, "vanilla TP, torch.compile", "fsdp2-2024"),
+        ("torchtitan FSDP2", 2026, "torch.compile", "fsdp2-2026"),
+        ("torchtitan FSDP2", 2026, "eager", "fsdp2-2026-eager"),
         ("torchtune", 2025, "packed dataset (cumulative); x", "fsdp2-2024-eager"),
         ("torchtune", 2025, "+torch.compile (cumulative); x", "fsdp2-2024"),
         ("KempnerForge (PyTorch FSDP2/DTensor)", 2026, "torch.compile", "kempnerforge-2026"),
@@ -105,7 +109,7 @@ def test_generation_by_framework_and_year(
         ({"node_allreduce_gb_s": 424.0}, "nanotron-2024-host-bound"),
         ({"node_allreduce_gb_s": 424.0, "gpus": 8}, "nanotron-2024"),
         ({"node_allreduce_gb_s": 457.0}, "nanotron-2024"),
-        ({"framework": "torchtitan FSDP2", "node_allreduce_gb_s": 424.0}, "fsdp2-2024"),
+        ({"framework": "torchtune FSDP2", "node_allreduce_gb_s": 424.0}, "fsdp2-2024"),
     ],
 )
 def test_the_state_of_nanotron_by_what_its_job_says(
@@ -126,6 +130,14 @@ def test_a_stated_kernel_overrides_the_generation(
     notes = "kernel: flash_attention2 + RMS kernel"
     fused = software_of(run(year=2023, notes=notes, gated_mlp=1), profiles)
     assert (fused.attention, fused.fp32_norms) == (("flash2",), False)
+
+
+@pytest.mark.parametrize(("version", "blocking"), [("CUDA_LAUNCH_BLOCKING=1", True), ("", False)])
+def test_launches_that_block(
+    run: Callable[..., Run], profiles: Profiles, version: str, blocking: bool
+) -> None:
+    row = run(framework="Megatron-DeepSpeed", version=version)
+    assert software_of(row, profiles).blocking is blocking
 
 
 def test_dropout_of_the_gpt_era(run: Callable[..., Run], profiles: Profiles) -> None:
