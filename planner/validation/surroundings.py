@@ -91,8 +91,17 @@ WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
 """Words on a run without torch.compile (torchtune's table turns it on after packing)."""
 ASYNC_TP: Final = re.compile(r"\basync tp\b")
 """Words on a run of torchtitan with asynchronous tensor parallelism."""
-BLOCKING: Final = re.compile(r"cuda_launch_blocking=1")
-"""Words on a job whose launches wait for their kernels."""
+BLOCKING: Final = re.compile(r"jean zay")
+BLOCKING_GPUS: Final = 320
+"""Words on the network, and how many GPUs, of Megatron-DeepSpeed's jobs with
+``CUDA_LAUNCH_BLOCKING=1``: without it they "always hang" there (github.com/bigscience-workshop/
+bigscience, train/tr11-176B-ml/chronicles-prequel.md, "dealing with JZ hanging"; set by
+tr11-176B-ml.slurm, "do not remove or the training will hang"). [1]"""
+UNSTATED_H100: Final = re.compile(r"h100 variant not stated")
+OF_TORCHTITAN: Final = "h100-96g-sxm"
+"""Words on an H100 of torchtitan's authors that may be any, and the one that it is: 47.65 GiB are
+50.16 % in the log of pytorch/torchtitan@7a04053, and torchao's roofline model has its 2.4 TB/s,
+"custom to Meta's H100 variant" (pytorch/ao@0598012 torchao/testing/training/roofline_utils.py)."""
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
     (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
@@ -116,7 +125,8 @@ def cluster_of(run: Run, profiles: Profiles) -> Choice[tuple[ClusterName, Cluste
     network = next((name for pattern, name in NETWORKS if re.search(pattern, words)), "")
     # In a rack of NVLink the domain is the rack, not the host that the source calls a node.
     per_node = 0 if NVLINK_RACK in network else run.gpus_per_node or 8
-    name = ClusterName(run.gpu, per_node, network)
+    unstated_gpu = "torchtitan" in words and UNSTATED_H100.search(words)
+    name = ClusterName(OF_TORCHTITAN if unstated_gpu else run.gpu, per_node, network)
     try:
         cluster = profiles.cluster(*name)
     except InputError:
@@ -149,8 +159,8 @@ def software_of(run: Run, profiles: Profiles) -> Software:
     if name == "nanotron-2024":
         name = _nanotron(run, name)
     software = profiles.software(name)
-    if BLOCKING.search(run.version.lower()):
-        software = replace(software, blocking=True)
+    if name.startswith("megatron-deepspeed") and BLOCKING.search(run.inter_node.lower()):
+        software = replace(software, blocking=run.gpus >= BLOCKING_GPUS)
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
         return software

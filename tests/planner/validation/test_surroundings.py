@@ -132,12 +132,29 @@ def test_a_stated_kernel_overrides_the_generation(
     assert (fused.attention, fused.fp32_norms) == (("flash2",), False)
 
 
-@pytest.mark.parametrize(("version", "blocking"), [("CUDA_LAUNCH_BLOCKING=1", True), ("", False)])
-def test_launches_that_block(
-    run: Callable[..., Run], profiles: Profiles, version: str, blocking: bool
+@pytest.mark.parametrize(
+    ("changes", "blocking"),
+    [
+        ({}, True),
+        ({"gpus": 160}, False),
+        ({"inter_node": "4x100Gb/s Omni-Path per node"}, False),
+        ({"framework": "Megatron-LM"}, False),
+    ],
+)
+def test_large_jobs_at_jean_zay_launch_blocking(
+    run: Callable[..., Run], profiles: Profiles, changes: dict[str, object], blocking: bool
 ) -> None:
-    row = run(framework="Megatron-DeepSpeed", version=version)
+    where = "4x100Gb/s Omni-Path per node (Jean Zay, from memory)"
+    row = run(**{"framework": "Megatron-DeepSpeed", "gpus": 320, "inter_node": where} | changes)
     assert software_of(row, profiles).blocking is blocking
+
+
+def test_an_unstated_variant_of_the_h100(run: Callable[..., Run], profiles: Profiles) -> None:
+    """That of torchtitan's authors; of others, the one that is named."""
+    said = {"gpu": "h100-80g-sxm", "gpus": 8, "notes": "H100 variant not stated"}
+    for framework, gpu in (("torchtitan FSDP2", "h100-96g-sxm"), ("nanotron", "h100-80g-sxm")):
+        name, cluster = cluster_of(run(framework=framework, **said), profiles).value
+        assert name.gpu == cluster.gpu.name == gpu
 
 
 def test_dropout_of_the_gpt_era(run: Callable[..., Run], profiles: Profiles) -> None:
