@@ -97,11 +97,14 @@ BLOCKING_GPUS: Final = 320
 ``CUDA_LAUNCH_BLOCKING=1``: without it they "always hang" there (github.com/bigscience-workshop/
 bigscience, train/tr11-176B-ml/chronicles-prequel.md, "dealing with JZ hanging"; set by
 tr11-176B-ml.slurm, "do not remove or the training will hang"). [1]"""
-UNSTATED_H100: Final = re.compile(r"h100 variant not stated")
-OF_TORCHTITAN: Final = "h100-96g-sxm"
-"""Words on an H100 of torchtitan's authors that may be any, and the one that it is: 47.65 GiB are
-50.16 % in the log of pytorch/torchtitan@7a04053, and torchao's roofline model has its 2.4 TB/s,
-"custom to Meta's H100 variant" (pytorch/ao@0598012 torchao/testing/training/roofline_utils.py)."""
+VARIANTS: Final = (
+    ("h100 variant not stated", "h100-96g-sxm"),
+    ('"power limited" b200', "b200-180g-750w"),
+)
+"""Words on a GPU of torchtitan's and torchao's authors, and which one they have: of the H100,
+47.65 GiB are 50.16 % in the log of pytorch/torchtitan@7a04053, and torchao's roofline model has its
+2.4 TB/s, "custom to Meta's H100 variant" (pytorch/ao@0598012
+torchao/testing/training/roofline_utils.py); of the B200, see its profile."""
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
     (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
@@ -125,8 +128,8 @@ def cluster_of(run: Run, profiles: Profiles) -> Choice[tuple[ClusterName, Cluste
     network = next((name for pattern, name in NETWORKS if re.search(pattern, words)), "")
     # In a rack of NVLink the domain is the rack, not the host that the source calls a node.
     per_node = 0 if NVLINK_RACK in network else run.gpus_per_node or 8
-    unstated_gpu = "torchtitan" in words and UNSTATED_H100.search(words)
-    name = ClusterName(OF_TORCHTITAN if unstated_gpu else run.gpu, per_node, network)
+    variants = (gpu for said, gpu in VARIANTS if said in words and "torchtitan" in words)
+    name = ClusterName(next(variants, run.gpu), per_node, network)
     try:
         cluster = profiles.cluster(*name)
     except InputError:

@@ -149,12 +149,22 @@ def test_large_jobs_at_jean_zay_launch_blocking(
     assert software_of(row, profiles).blocking is blocking
 
 
-def test_an_unstated_variant_of_the_h100(run: Callable[..., Run], profiles: Profiles) -> None:
-    """That of torchtitan's authors; of others, the one that is named."""
-    said = {"gpu": "h100-80g-sxm", "gpus": 8, "notes": "H100 variant not stated"}
-    for framework, gpu in (("torchtitan FSDP2", "h100-96g-sxm"), ("nanotron", "h100-80g-sxm")):
-        name, cluster = cluster_of(run(framework=framework, **said), profiles).value
-        assert name.gpu == cluster.gpu.name == gpu
+@pytest.mark.parametrize(
+    ("gpu", "notes", "theirs"),
+    [
+        ("h100-80g-sxm", "H100 variant not stated", "h100-96g-sxm"),
+        ("b200-180g-sxm", '"power limited" B200; median', "b200-180g-750w"),
+        ("h100-80g-sxm", "median", "h100-80g-sxm"),
+    ],
+)
+def test_the_variants_that_torchtitan_has(
+    run: Callable[..., Run], profiles: Profiles, gpu: str, notes: str, theirs: str
+) -> None:
+    """Of others, the GPU that is named."""
+    for framework, expected in (("torchtitan FSDP2", theirs), ("nanotron", gpu)):
+        row = run(framework=framework, gpu=gpu, gpus=8, notes=notes)
+        name, cluster = cluster_of(row, profiles).value
+        assert name.gpu == cluster.gpu.name == expected
 
 
 def test_dropout_of_the_gpt_era(run: Callable[..., Run], profiles: Profiles) -> None:
