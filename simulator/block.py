@@ -17,6 +17,7 @@ from plan3d.simulator.block_comm import BlockComm, block_comm
 from plan3d.simulator.block_linears import linears, routed_tokens
 from plan3d.simulator.context import Context
 from plan3d.simulator.context_comm import merged_bytes
+from plan3d.simulator.float8 import row_cast_bytes
 from plan3d.simulator.kernels import (
     linear_backward_s,
     linear_forward_s,
@@ -271,4 +272,6 @@ def _elementwise(
         software.elementwise_traffic * merged_bytes(context, table, backward=backward)
         for backward in (False, True)
     )
-    return scale * (fixed_f + cut_f) + merged_f, scale * (fixed_b + cut_b) + merged_b, kernels
+    cast_f, cast_b = row_cast_bytes(context, table, moe=moe)
+    forward = scale * (fixed_f + cut_f) + merged_f + cast_f
+    return forward, scale * (fixed_b + cut_b) + merged_b + cast_b, kernels

@@ -206,6 +206,7 @@ def precision_of(run: Run) -> Choice[Precision]:
     text = run.precision.lower()
     for pattern, name in (
         ("pure", "bf16-pure"),
+        ("float8 rowwise", "fp8-rowwise"),
         ("fp8|float8|nvfp4", "fp8"),
         ("bf16", "bf16"),
         ("fp16", "fp16"),

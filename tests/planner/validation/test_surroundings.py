@@ -183,7 +183,8 @@ def test_dropout_of_the_gpt_era(run: Callable[..., Run], profiles: Profiles) -> 
     ("text", "year", "gpu", "name"),
     [
         ("bf16 (pure, fp32 reduce)", 2026, "h200-141g-sxm", "bf16-pure"),
-        ("float8 rowwise", 2025, "h100-80g-sxm", "fp8"),
+        ("float8 rowwise", 2025, "h100-80g-sxm", "fp8-rowwise"),
+        ("float8 tensorwise", 2025, "h100-80g-sxm", "fp8"),
         ("nvfp4 (layers 0-26; 27-31 bf16)", 2026, "b200-192g", "fp8"),
         ("amp_bf16", 2024, "h100-80g-sxm", "bf16"),
         ("", 2021, "a100-80g-sxm", "fp16"),
