@@ -233,7 +233,7 @@ def reason(reasons: Sequence[Mapping[str, object]], p: Prediction) -> str:
     """Return the first reason whose words a row has."""
     for one in reasons:
         words = (("suite", p.run.suite), ("model", p.run.model), ("framework", p.run.framework),
-                 ("gpu", p.run.gpu))  # fmt: skip
+                 ("gpu", p.run.gpu), ("precision", p.run.precision))  # fmt: skip
         named = all(str(one.get(key, "")) in text for key, text in words)
         piped = not one.get("pipeline") or p.layout.pp > 1
         if named and piped and (not one.get("cp") or p.layout.cp > 1):

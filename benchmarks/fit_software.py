@@ -67,7 +67,7 @@ class Constant:
         """Return how many standard deviations are allowed below and above."""
         if self.ratio:
             top = 1.0 if self.field.endswith("efficiency") else np.inf
-            bottom = 1.0 if self.field == "elementwise_traffic" else 0.0  # 1 is fully fused
+            bottom = 1.0 if self.field in ("elementwise_traffic", "expert_padding") else 0.0
             low = np.log(bottom / self.thought) / self.width if bottom else -6.0
             return float(low), min(6.0, float(np.log(top / self.thought)) / self.width + 1e-6)
         top = 1.0 if self.field.endswith("overlap") else np.inf

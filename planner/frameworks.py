@@ -86,7 +86,7 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
         # that it is left out. Stages differ by at most a layer.
         Framework(
             name="torchtitan",
-            software="fsdp2-2024",
+            software="fsdp2-2026",
             zero=(2, 3),
             # torch.distributed.pipelining; InterleavedZeroBubble is zb_h1 with chunks.
             schedules=(

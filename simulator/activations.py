@@ -14,7 +14,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from plan3d.simulator.attention import UNFUSED, chosen_kernel
+from plan3d.simulator.block_linears import routed_tokens
 from plan3d.simulator.context import Context
+from plan3d.simulator.context_comm import kept_heads
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Ints, Numeric, column
@@ -59,8 +61,11 @@ def block_activations(context: Context, table: LayoutTable) -> BlockActivations:
     dropped = (
         software.selective_attention * core
         + software.selective_elementwise * thin
-        + software.selective_matmul * (wide + rest)
+        + software.selective_operands * (wide + rest)
     )
+    if software.selective_tp > 0:  # inputs that are gathered again
+        gathered = _gathered_share(software, np.where(table.sp > 0, table.tp, 1.0)) * stream
+        dropped = dropped + 2.0 * (1 - software.selective_operands) * (gathered - entry)
     n = len(table)
     return BlockActivations(
         whole_bytes=column(whole, n),
@@ -116,7 +121,8 @@ def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Num
     r"""Bytes alive while a block works backward, beside what is kept [bytes].
 
     With sequence parallelism, where a column-parallel layer works backward, its input gathered
-    again and the gradient of it before it is scattered, both whole: :math:`2 w b s h / c`. Unfused
+    again and the gradient of it before it is scattered, both whole: :math:`2 w b s h / c`. Keys
+    and values that context parallelism gathers are whole, too. Unfused
     attention has the gradients of the softmax and of the scores beside what is kept,
     :math:`2 w b a s^2 / (t c)`. What else a layer makes replaces what it frees, or nearly.
 
@@ -136,6 +142,11 @@ def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Num
     """
     whole = 1.0 if context.software.keeps_gathered else 2.0
     gathered = np.where((table.sp > 0) & (table.tp > 1), whole * stream, 0.0)
+    if context.software.cp_gathers:
+        kept = stream / context.model.hidden * kept_heads(context, table)
+        gathered = (
+            gathered + np.where((table.cp > 1) & (table.cp_all_to_all < 1), table.cp, 0.0) * kept
+        )
     if chosen_kernel(context.software.attention, context.cluster.gpu) != UNFUSED:
         return gathered
     per_query = context.model.heads / context.model.hidden / table.tp * context.work.seq
@@ -191,7 +202,7 @@ def _mlp_bytes(context: Context, table: LayoutTable, tokens: Numeric, *, moe: bo
     if not moe or model.experts is None:
         return stream + tokens * model.ffn * per_ffn / table.tp
     experts = model.experts
-    routed = tokens * table.etp / table.tp * experts.top_k * software.expert_imbalance
+    routed = tokens * table.etp / table.tp * routed_tokens(experts, software)
     routed_bytes = routed * (2 * width * model.hidden + per_ffn * experts.ffn / table.etp)
     shared_bytes = tokens * experts.shared_ffn * per_ffn / table.tp
     return stream + routed_bytes + shared_bytes + 8.0 * tokens * experts.count / table.tp

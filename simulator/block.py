@@ -14,8 +14,10 @@ import numpy as np
 
 from plan3d.simulator import attention
 from plan3d.simulator.block_comm import BlockComm, block_comm
-from plan3d.simulator.block_linears import linears
+from plan3d.simulator.block_linears import linears, routed_tokens
 from plan3d.simulator.context import Context
+from plan3d.simulator.context_comm import merged_bytes
+from plan3d.simulator.float8 import row_cast_bytes
 from plan3d.simulator.kernels import (
     linear_backward_s,
     linear_forward_s,
@@ -71,6 +73,8 @@ class BlockTime:
     backward: Pass
     weight_s: Floats
     """The weight gradients in `backward`: what zero-bubble schedules put off. [s]"""
+    unreplayed_s: Floats
+    """The part of `forward` that full recompute leaves out. [s]"""
 
 
 def block_time(context: Context, table: LayoutTable) -> BlockTime:
@@ -83,6 +87,7 @@ def block_time(context: Context, table: LayoutTable) -> BlockTime:
         forward=_weighted([(t.forward, part) for t, part in times]),
         backward=_weighted([(t.backward, part) for t, part in times]),
         weight_s=np.sum([t.weight_s * part for t, part in times], axis=0),
+        unreplayed_s=np.sum([t.unreplayed_s * part for t, part in times], axis=0),
     )
 
 
@@ -104,19 +109,37 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
     comm = block_comm(context, table, core_f, core_b, moe=moe)
     issue_s = _issue_s(context, table)
     # Two pairs of collectives each way; backward gathers the inputs of two products again.
+    floor_s = context.software.dispatch_s + 4 * issue_s
+    forward = _pass(
+        context, table, comm.forward, _matmuls(context, table, linear_forward_s, moe=moe),
+        core_f, memory_bound_s(traffic_f, kernels, gpu), floor_s,
+    )  # fmt: skip
+    last_s = 0.0 if moe else _last_s(context, table, comm.forward)
+    spare_s = forward.total_s - floor_s  # the CPU issues no less
     return BlockTime(
-        forward=_pass(
-            context, table, comm.forward, _matmuls(context, table, linear_forward_s, moe=moe),
-            core_f, memory_bound_s(traffic_f, kernels, gpu),
-            context.software.dispatch_s + 4 * issue_s,
-        ),
+        forward=forward,
         backward=_pass(
             context, table, comm.backward, _matmuls(context, table, linear_backward_s, moe=moe),
             core_b, memory_bound_s(traffic_b + _accumulated(context, table, moe=moe), kernels, gpu),
             2 * context.software.dispatch_s + 6 * issue_s,
         ),
         weight_s=column(_matmuls(context, table, linear_weight_s, moe=moe), len(table)),
+        unreplayed_s=column(np.minimum(last_s, spare_s), len(table)),
     )  # fmt: skip
+
+
+def _last_s(context: Context, table: LayoutTable, comm: BlockComm) -> Numeric:
+    """Time of a dense block's last product and its reduction, where none is replayed [s].
+
+    Nothing in backward needs them: PyTorch's non-reentrant checkpoints stop early
+    (torch/utils/checkpoint.py, ``set_checkpoint_early_stop``), compiled ones leave out what is not
+    needed. The results of experts are: they are weighted.
+    """
+    if not context.software.stops_early:
+        return 0.0
+    down = linears(context, table, moe=False)[-1]
+    product = linear_forward_s(down.tokens, down.out, down.summed, context.cluster.gpu, down.kind)
+    return product + (1 - context.software.tp_overlap * table.tp_overlap) * comm.tp_last_s
 
 
 def _issue_s(context: Context, table: LayoutTable) -> Numeric:
@@ -151,7 +174,7 @@ def _pass(
         "tp_comm_s": exposed,
         "cp_comm_s": comm.cp_exposed_s,
         "ep_comm_s": comm.ep_s,
-        "dispatch_s": np.maximum(floor_s - busy, 0.0),
+        "dispatch_s": floor_s if context.software.blocking else np.maximum(floor_s - busy, 0.0),
         "tp_link_s": comm.tp_s + comm.tp_beside_s,
         "cp_link_s": comm.cp_s,
         "ep_link_s": comm.ep_s,
@@ -247,7 +270,7 @@ def _elementwise(
     ffn: Numeric = float(model.ffn)
     extra: Numeric = 0.0
     if moe and model.experts is not None:
-        routed = model.experts.top_k * software.expert_imbalance
+        routed = routed_tokens(model.experts, software)
         ffn = model.experts.shared_ffn + routed * model.experts.ffn
         extra = 6.0 * routed * model.hidden * table.etp / table.tp
     activation_f, activation_b = (inputs + 1) * ffn * width, (2 * inputs + 1) * ffn * width
@@ -257,4 +280,10 @@ def _elementwise(
     cut_b = (activation_b + turned * width) / table.tp
     scale = software.elementwise_traffic * tokens
     kernels = 2.0 * model.norms_per_layer + 2.0 + (2.0 if turned else 0.0)
-    return scale * (fixed_f + cut_f), scale * (fixed_b + cut_b), kernels
+    merged_f, merged_b = (
+        software.elementwise_traffic * merged_bytes(context, table, backward=backward)
+        for backward in (False, True)
+    )
+    cast_f, cast_b = row_cast_bytes(context, table, moe=moe)
+    forward = scale * (fixed_f + cut_f) + merged_f + cast_f
+    return forward, scale * (fixed_b + cut_b) + merged_b + cast_b, kernels

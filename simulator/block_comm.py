@@ -8,11 +8,12 @@ from plan3d.simulator.collectives import (
     all_gather_s,
     all_reduce_s,
     all_to_all_s,
-    p2p_s,
     reduce_scatter_s,
 )
 from plan3d.simulator.context import Context
+from plan3d.simulator.context_comm import context_comm
 from plan3d.simulator.hardware import Cluster
+from plan3d.simulator.kernels import memory_bound_s
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Numeric
@@ -24,11 +25,13 @@ class BlockComm:
     """Link time of one pass of one block. Scalars or columns [s]."""
 
     tp_s: Numeric
+    tp_last_s: Numeric
+    """Of it, the reduction after the last product."""
     tp_beside_s: Numeric
     """Gathering inputs again, beside a product that does not need them."""
     cp_s: Numeric
     cp_exposed_s: Numeric
-    """What the ring does not hide behind attention."""
+    """What attention does not hide."""
     ep_s: Numeric
 
 
@@ -64,30 +67,55 @@ def block_comm(
     size = tokens * model.hidden * width
     group = place(table.tp, 1.0, cluster.gpus_per_node)
     apart = np.where(group.nodes > 1, cluster.network.launch_s * group.nodes, 0.0)
-    gather = all_gather_s(size, group, cluster) + apart
-    pair = np.where(
-        table.sp > 0, gather + reduce_scatter_s(size, group, cluster) + apart,
+    copy = sequence_copy_s(context, table, size)
+    gather = all_gather_s(size, group, cluster) + apart + copy
+    launch = np.where(table.tp > 1, cluster.node.launch_s, 0.0)
+    reduce = launch + np.where(
+        table.sp > 0, reduce_scatter_s(size, group, cluster) + apart + copy,
         all_reduce_s(size, group, cluster) + apart,
     )  # fmt: skip
-    pair = pair + np.where(
-        table.tp > 1, np.where(table.sp > 0, 2.0, 1.0) * cluster.node.launch_s, 0.0
-    )
+    pair = reduce + np.where(table.sp > 0, gather + launch, 0.0)
     pairs: Numeric = 1.0 if model.parallel_residual else 2.0
     if moe and model.experts is not None:
         whole = (table.etp > 1) & (table.sp < 1)
         pairs = 1.0 + np.where(whole | (model.experts.shared_ffn > 0), 1.0, 0.0)
     again = np.where((table.sp > 0) & (not context.software.keeps_gathered), pairs * gather, 0.0)
     exchange = _expert_exchange_s(model, cluster, table, tokens, width) if moe else 0.0
-    ring_f, hidden_f = _context_s(model, cluster, table, tokens, width, core_forward_s, 1.0)
-    ring_b, hidden_b = _context_s(model, cluster, table, tokens, width, core_backward_s, 2.0)
+    ring_f, late_f = context_comm(context, table, core_forward_s, backward=False)
+    ring_b, late_b = context_comm(context, table, core_backward_s, backward=True)
     return BlockComms(
         forward=BlockComm(
-            tp_s=pairs * pair, tp_beside_s=0.0, cp_s=ring_f, cp_exposed_s=hidden_f, ep_s=exchange
+            tp_s=pairs * pair, tp_last_s=reduce, tp_beside_s=0.0, cp_s=ring_f,
+            cp_exposed_s=late_f, ep_s=exchange,
         ),
         backward=BlockComm(
-            tp_s=pairs * pair, tp_beside_s=again, cp_s=ring_b, cp_exposed_s=hidden_b, ep_s=exchange
+            tp_s=pairs * pair, tp_last_s=reduce, tp_beside_s=again, cp_s=ring_b,
+            cp_exposed_s=late_b, ep_s=exchange,
         ),
-    )
+    )  # fmt: skip
+
+
+def sequence_copy_s(context: Context, table: LayoutTable, size_bytes: Numeric) -> Numeric:
+    r"""Time of the copy beside a gather or a scatter along the sequence [s].
+
+    .. math:: t = n \left(\frac{2 S}{e_b B} + t_0\right)
+
+    Collectives join and cut the outermost dimension of a tensor, which in PyTorch's models is the
+    batch: what is gathered is put in order by a copy, what is to be scattered is first
+    (torch/distributed/_functional_collectives.py, ``torch.cat`` where the dimension is not 0).
+
+    Parameters
+    ----------
+    context
+        Copies *n* of the software; memory bandwidth.
+    table
+        Sequence parallelism.
+    size_bytes
+        *S*, the tensor on all ranks. [bytes]
+    """
+    copies = context.software.sequence_copies
+    once = memory_bound_s(2 * size_bytes, 1, context.cluster.gpu)
+    return np.where((table.sp > 0) & (table.tp > 1), copies * once, 0.0)
 
 
 def _expert_exchange_s(
@@ -122,34 +150,3 @@ def _expert_exchange_s(
     gather = all_gather_s(received, slices, cluster) + reduce_scatter_s(received, slices, cluster)
     group = place(table.ep, table.etp, cluster.gpus_per_node)
     return 2 * all_to_all_s(size, group, cluster) + np.where(shared, gather, 0.0)
-
-
-def _context_s(
-    model: ModelSpec,
-    cluster: Cluster,
-    table: LayoutTable,
-    tokens: Numeric,
-    width: float,
-    core_s: Numeric,
-    rounds: float,
-) -> tuple[Numeric, Numeric]:
-    """Link time and exposed time of context parallelism.
-
-    The ring sends keys and values cp - 1 times (and their gradients in backward: `rounds` is 2)
-    while attention works on the block it has (H. Liu et al., Ring Attention, arXiv:2310.01889,
-    section 3); what exceeds that block's time is exposed, and so is the first exchange's latency.
-    The all-to-all swaps sequence for heads before and after attention and hides nothing
-    (S. A. Jacobs et al., DeepSpeed Ulysses, arXiv:2309.14509, section 3.2).
-    """
-    cp, tp = table.cp, table.tp
-    kv = model.kv_heads * (model.qk_dim + model.v_dim) / np.minimum(tp, model.kv_heads)
-    queries = model.heads * (model.qk_dim + model.v_dim) / tp
-    group = place(cp, tp, cluster.gpus_per_node)
-    crosses = np.where(group.nodes > 1, 1.0, 0.0)
-    step = rounds * p2p_s(tokens * kv * width, crosses, cluster)
-    ring = (cp - 1) * step
-    late = np.maximum((cp - 1) * (step - core_s / cp), cluster.node.p2p_latency_s)
-    swap = all_to_all_s(tokens * (kv + queries) * width, group, cluster)
-    link = np.where(table.cp_all_to_all > 0, swap, ring)
-    exposed = np.where(table.cp_all_to_all > 0, swap, late)
-    return np.where(cp > 1, link, 0.0), np.where(cp > 1, exposed, 0.0)

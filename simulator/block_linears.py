@@ -7,8 +7,9 @@ import numpy as np
 
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable
-from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.model import Experts, ModelSpec
 from plan3d.simulator.numeric import Numeric
+from plan3d.simulator.software import Software
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,6 +29,23 @@ class Linear:
 def linears(context: Context, table: LayoutTable, *, moe: bool) -> list[Linear]:
     """Return the linear layers of a dense block, or of one with experts."""
     return [*_around_attention(context, table), *_mlp(context, table, moe=moe)]
+
+
+def routed_tokens(experts: Experts, software: Software) -> float:
+    r"""Rows of expert products on the busiest rank, per token of a rank [1].
+
+    .. math:: k\,b \min(p, E / k)
+
+    Parameters
+    ----------
+    experts
+        *E*, of which a token goes to *k*. It goes to each of them once, so that none has more than
+        all tokens, which is E/k times the mean.
+    software
+        Imbalance between ranks *b*; padding of experts to the busiest one, *p*.
+    """
+    padding = min(software.expert_padding, experts.count / experts.top_k)
+    return experts.top_k * software.expert_imbalance * padding
 
 
 def _around_attention(context: Context, table: LayoutTable) -> Iterator[Linear]:
@@ -77,7 +95,7 @@ def _mlp(context: Context, table: LayoutTable, *, moe: bool) -> Iterator[Linear]
         yield Linear(name="shared expert up", tokens=tokens, out=up, summed=h, kind=kind)
         yield Linear(name="shared expert down", tokens=tokens, out=h, summed=ffn, kind=kind)
     local = experts.count / table.ep
-    routed = tokens * table.etp / tp * experts.top_k * context.software.expert_imbalance
+    routed = tokens * table.etp / tp * routed_tokens(experts, context.software)
     ffn, each = experts.ffn / table.etp, routed / local
     yield Linear(
         name="experts up", tokens=each, out=wide * ffn, summed=h, kind=kind, batch=local

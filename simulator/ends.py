@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from plan3d.simulator.block_comm import sequence_copy_s
 from plan3d.simulator.collectives import all_gather_s, all_reduce_s
 from plan3d.simulator.context import Context
 from plan3d.simulator.kernels import linear_backward_s, linear_forward_s, memory_bound_s
@@ -79,6 +80,7 @@ def end_time(context: Context, table: LayoutTable) -> EndTime:
     stream = tokens * model.hidden * width
     reduce_s = all_reduce_s(stream, group, cluster)
     gather_s = np.where(table.sp > 0, all_gather_s(stream, group, cluster), 0.0)
+    gather_s = gather_s + sequence_copy_s(context, table, stream)
     look_up = memory_bound_s(2 * stream, 2, gpu) + reduce_s
     scatter = memory_bound_s(4 * stream, 2, gpu)
     kind = "bf16" if work.precision.matmul == "fp8" else work.precision.matmul

@@ -142,6 +142,7 @@ def _replayed_share(
     core = 2.0 * work.tokens * model.layers * width * min(work.seq, model.window or work.seq)
     blocks = forward - head
     selective = software.selective_attention * core + software.selective_matmul * (blocks - core)
-    full = blocks * recomputed_share(table, layers)
+    last = 2.0 * work.tokens * model.dense_layers * model.ffn * model.hidden
+    full = (blocks - software.stops_early * last) * recomputed_share(table, layers)
     replayed = np.where(table.recompute == Recompute.SELECTIVE, selective, full)
     return replayed / model_flop

@@ -54,8 +54,15 @@ class Software:
     """Slow-down of compute per doubling of the nodes. [1]"""
     expert_imbalance: float = 1.0
     """Tokens of the busiest expert rank over the mean. [1]"""
+    expert_padding: float = 1.0
+    """Tokens of the busiest expert over the mean, where the others are padded to as many. [1]"""
     selective_matmul: float = 0.0
     """Share of a block's matrix products that selective recompute replays. [1]"""
+    selective_operands: float = 0.0
+    """Share of what those products keep that selective recompute drops. [1]"""
+    selective_tp: float = 0.0
+    """Share of tensor-parallel communication that selective recompute replays: a half where
+    all-gathers are replayed (their results are not kept), reduce-scatters not. [1]"""
     selective_attention: float = 1.0
     """Share of the attention core that selective recompute replays. [1]"""
     selective_elementwise: float = 0.0
@@ -81,6 +88,15 @@ class Software:
     is not the epilogue of a product. [bytes]"""
     keeps_gathered: bool = False
     """Inputs gathered for column-parallel layers are kept whole, not gathered again."""
+    stops_early: bool = False
+    """Full recompute ends with the last input that backward needs: a dense block's last product,
+    and what follows it, are not replayed."""
+    sequence_copies: float = 0.0
+    """Copies of the whole stream that a gather or scatter along the sequence makes: the sequence
+    is not the outermost dimension in memory. [1]"""
+    cp_gathers: bool = False
+    """Context parallelism gathers all keys and values at once, repeated for the queries' heads,
+    and merges its results in 32 bits, instead of sending them round a ring."""
     late_freed: float = 0.0
     """Share of the inputs gathered for column-parallel layers that is not freed in time: PyTorch's
     allocator waits for the stream of an asynchronous collective (``record_stream``), the longer the
@@ -107,6 +123,8 @@ class Software:
     """Layers are divided among pipeline stages by cost, the output projection counted."""
     modules_in_split: bool = False
     """Modules are divided evenly: embedding, final norm and output projection count as layers."""
+    blocking: bool = False
+    """Every launch waits for its kernel (``CUDA_LAUNCH_BLOCKING=1``): `dispatch_s` comes on top."""
     issue_s: float = 0.0
     """CPU time to issue a tensor-parallel collective beside `dispatch_s`, per rank of its group, in
     a job of more than one node. [s]"""

@@ -51,7 +51,7 @@ class BlockCosts:
             forward_s=forward.total_s,
             backward_s=backward.total_s,
             weight_s=block.weight_s,
-            replay_s=forward.total_s,
+            replay_s=forward.total_s - block.unreplayed_s,
             selective_s=_selective_s(software, forward),
             replay_links={k: getattr(forward, k) for k in BLOCK_LINKS},
             first_s=ends.first_s,
@@ -78,6 +78,7 @@ def _selective_s(software: Software, forward: Pass) -> Floats:
     return (
         software.selective_attention * forward.attention_s
         + software.selective_matmul * forward.matmul_s
+        + software.selective_tp * forward.tp_comm_s
         + software.selective_elementwise * forward.elementwise_s
     )
 

@@ -28,6 +28,8 @@ class Precision:
     """Each optimizer state. [bytes]"""
     gradient_bytes: float | None = None
     """Gradient buffer, where the precision and not the framework decides. [bytes]"""
+    scaled_by_row: bool = False
+    """8-bit operands have a scale for each row, not one: see `plan3d.simulator.float8`."""
 
 
 PRECISIONS: Final[Mapping[str, Precision]] = {
@@ -48,6 +50,10 @@ PRECISIONS: Final[Mapping[str, Precision]] = {
         Precision(
             name="fp8", matmul="fp8", weight_bytes=2, activation_bytes=2,
             master_bytes=4, state_bytes=4,
+        ),
+        Precision(
+            name="fp8-rowwise", matmul="fp8", weight_bytes=2, activation_bytes=2,
+            master_bytes=4, state_bytes=4, scaled_by_row=True,
         ),
         Precision(
             name="tf32", matmul="tf32", weight_bytes=4, activation_bytes=4,

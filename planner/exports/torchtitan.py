@@ -38,6 +38,7 @@ FLAVOURS: Final[Mapping[str, tuple[str, str]]] = {
 DTYPES: Final[Mapping[str, Arguments]] = {
     "bf16": {"dtype": "float32", "mixed_precision_param": "bfloat16"},
     "fp8": {"dtype": "float32", "mixed_precision_param": "bfloat16"},
+    "fp8-rowwise": {"dtype": "float32", "mixed_precision_param": "bfloat16"},
     "bf16-pure": {"dtype": "bfloat16", "mixed_precision_param": "bfloat16"},
     "tf32": {"dtype": "float32", "mixed_precision_param": "float32"},
     "fp32": {"dtype": "float32", "mixed_precision_param": "float32"},
@@ -109,7 +110,7 @@ def _pipeline(layers: int, layout: Layout) -> Arguments:
 def _toml(plan: Planned, about: Sequence[str]) -> str:
     name, flavour = FLAVOURS.get(plan.job.model.name, ("", ""))
     selective = plan.layout.recompute == Recompute.SELECTIVE
-    fp8 = plan.job.work.precision.name == "fp8"
+    fp8 = plan.job.work.precision.matmul == "fp8"
     found: dict[str, dict[str, Any]] = {
         "model": {
             **({"name": name, "flavor": flavour} if name else {}),
@@ -119,6 +120,8 @@ def _toml(plan: Planned, about: Sequence[str]) -> str:
     }
     found["activation_checkpoint"] |= {"selective_ac_option": "op"} if selective else {}
     found["parallelism"]["expert_tensor_parallel_degree"] = plan.layout.etp
+    if plan.job.work.precision.scaled_by_row:
+        found["quantize.linear.float8"] = {"recipe_name": "rowwise"}
     if plan.job.work.optimizer.name == "adam":
         found["optimizer"] = {"name": "AdamW"}
     tables = [
@@ -210,7 +213,7 @@ PYTHON: Final = Exporter(
         *_LIMITS,
         Limit(
             says="precision fp8: add Float8LinearConverter to the model yourself",
-            applies=lambda plan: plan.job.work.precision.name == "fp8",
+            applies=lambda plan: plan.job.work.precision.matmul == "fp8",
         ),
     ),
     write=_python,

@@ -172,5 +172,6 @@ def _precision(given: Given) -> str:
     kept = given.word(f"{_T}dtype") or "float32"
     used = given.word(f"{_T}mixed_precision_param") or "bfloat16"
     if "float8" in (given.word("model.converters") or ""):
-        return "fp8"
+        by_row = given.word("quantize.linear.float8.recipe_name") == "rowwise"
+        return "fp8-rowwise" if by_row else "fp8"
     return "bf16-pure" if kept == "bfloat16" else "bf16" if used == "bfloat16" else "fp32"

@@ -66,7 +66,7 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("composer|foundry", {2022: "fsdp-2022", 9999: "fsdp-2023"}),
     ("jax", {9999: "jax-2024"}),
     ("kempnerforge", {9999: "kempnerforge-2026"}),
-    ("torchtitan|fsdp2|torchtune|litgpt", {9999: "fsdp2-2024"}),
+    ("torchtitan|fsdp2|torchtune|litgpt", {2025: "fsdp2-2024", 9999: "fsdp2-2026"}),
     ("fsdp", {2022: "fsdp-2022", 2023: "fsdp-2023", 9999: "fsdp2-2024"}),
     ("gpt-neox", {2022: "megatron-deepspeed-2022", 9999: "gpt-neox-2023"}),
     ("megatron-deepspeed", {9999: "megatron-deepspeed-2022"}),
@@ -85,10 +85,26 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
 
 BEFORE_FIX: Final = re.compile(r"before the fix of its pipelines")
 """Words on a version of nanotron whose pipelines wait for every transfer."""
-EAGER: Final = ("fsdp2-2024", "kempnerforge-2026")
+EAGER: Final = ("fsdp2-2024", "fsdp2-2026", "kempnerforge-2026")
 """Generations that have a variant without torch.compile."""
 WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
 """Words on a run without torch.compile (torchtune's table turns it on after packing)."""
+ASYNC_TP: Final = re.compile(r"\basync tp\b")
+"""Words on a run of torchtitan with asynchronous tensor parallelism."""
+BLOCKING: Final = re.compile(r"jean zay")
+BLOCKING_GPUS: Final = 320
+"""Words on the network, and how many GPUs, of Megatron-DeepSpeed's jobs with
+``CUDA_LAUNCH_BLOCKING=1``: without it they "always hang" there (github.com/bigscience-workshop/
+bigscience, train/tr11-176B-ml/chronicles-prequel.md, "dealing with JZ hanging"; set by
+tr11-176B-ml.slurm, "do not remove or the training will hang"). [1]"""
+VARIANTS: Final = (
+    ("h100 variant not stated", "h100-96g-sxm"),
+    ('"power limited" b200', "b200-180g-750w"),
+)
+"""Words on a GPU of torchtitan's and torchao's authors, and which one they have: of the H100,
+47.65 GiB are 50.16 % in the log of pytorch/torchtitan@7a04053, and torchao's roofline model has its
+2.4 TB/s, "custom to Meta's H100 variant" (pytorch/ao@0598012
+torchao/testing/training/roofline_utils.py); of the B200, see its profile."""
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
     (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
@@ -112,7 +128,8 @@ def cluster_of(run: Run, profiles: Profiles) -> Choice[tuple[ClusterName, Cluste
     network = next((name for pattern, name in NETWORKS if re.search(pattern, words)), "")
     # In a rack of NVLink the domain is the rack, not the host that the source calls a node.
     per_node = 0 if NVLINK_RACK in network else run.gpus_per_node or 8
-    name = ClusterName(run.gpu, per_node, network)
+    variants = (gpu for said, gpu in VARIANTS if said in words and "torchtitan" in words)
+    name = ClusterName(next(variants, run.gpu), per_node, network)
     try:
         cluster = profiles.cluster(*name)
     except InputError:
@@ -136,13 +153,17 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         if re.search(pattern, words if pattern.startswith("torch 1") else run.framework.lower())
     )
     name = next(name for last, name in named.items() if run.year <= last)
-    if name in EAGER and WITHOUT_COMPILE.search(run.notes.lower()):
+    if name in EAGER and _is_eager(run):
         name = f"{name}-eager"
+    elif name == "fsdp2-2024" and ASYNC_TP.search(words):
+        name = f"{name}-async-tp"
     if name == "megatron-deepspeed-2022" and "bf16" in run.precision.lower():
         name = "megatron-deepspeed-2022-bf16"
     if name == "nanotron-2024":
         name = _nanotron(run, name, profiles)
     software = profiles.software(name)
+    if name.startswith("megatron-deepspeed") and BLOCKING.search(run.inter_node.lower()):
+        software = replace(software, blocking=run.gpus >= BLOCKING_GPUS)
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
         return software
@@ -153,6 +174,16 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         fp32_norms=llama and "kernel:" in run.said and "rms kernel" not in run.said,
         fp32_softmax=llama and "kernel: torch" in run.said,
     )
+
+
+def _is_eager(run: Run) -> bool:
+    """Whether a run does without torch.compile, which torchtitan's configurations leave off.
+
+    (``compile = false`` in train_configs/*.toml, github.com/pytorch/torchtitan at 0011fb9.)
+    """
+    words = run.notes.lower()
+    unsaid = "torchtitan" in run.framework.lower() and "compile" not in words
+    return unsaid or WITHOUT_COMPILE.search(words) is not None
 
 
 def _nanotron(run: Run, name: str, profiles: Profiles) -> str:
@@ -184,6 +215,7 @@ def precision_of(run: Run) -> Choice[Precision]:
     text = run.precision.lower()
     for pattern, name in (
         ("pure", "bf16-pure"),
+        ("float8 rowwise", "fp8-rowwise"),
         ("fp8|float8|nvfp4", "fp8"),
         ("bf16", "bf16"),
         ("fp16", "fp16"),

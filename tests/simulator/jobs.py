@@ -107,7 +107,8 @@ BUSY = Software(
     step_overhead_s=0.03, contention=0.1, straggler=0.015, expert_imbalance=1.2,
     selective_matmul=0.1, selective_elementwise=0.3, fp32_norms=True, zero3_efficiency=0.9,
     keeps_gathered=True, sharded_loss=False, fused_activations=False,
-    keeps_unrotated=True,
+    keeps_unrotated=True, expert_padding=1.5, selective_operands=0.1, selective_tp=0.5,
+    stops_early=True, sequence_copies=1.0, cp_gathers=True,
 )  # fmt: skip
 """Every term of the model is on."""
 

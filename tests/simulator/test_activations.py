@@ -188,3 +188,34 @@ def test_more_recompute_keeps_less(model: ModelSpec, software: object, layout: L
     context = replace(gpt_22b(2048), model=model, software=software)  # type: ignore[arg-type]
     found: BlockActivations = block_activations(context, one(layout))
     assert found.whole_bytes >= found.selective_bytes >= found.input_bytes
+
+
+def test_selective_recompute_may_gather_inputs_again() -> None:
+    """What keeping them whole costs (above), less the half that is dropped anyway."""
+    keeps = replace(FLASH, keeps_gathered=True, selective_operands=0.5)
+    layout = one(Layout(tp=4, sp=1))
+    kept, again = (
+        block_activations(
+            Context(model=LLAMA, work=WORK, cluster=DGX, software=software), layout
+        ).selective_bytes[0]
+        for software in (keeps, replace(keeps, selective_tp=0.5))
+    )
+    assert kept - again == pytest.approx(WORK.seq * 0.5 * 2 * 2 * 1024 * (1 - 1 / 4))
+
+
+@pytest.mark.parametrize(
+    ("layout", "per_token"),
+    [
+        (Layout(cp=4), 2 * 2 * 1024),
+        (Layout(cp=4, tp=2), 2 * 2 * 1024 / 2),
+        (Layout(), 0),
+        (Layout(cp=4, cp_all_to_all=1), 0),
+    ],
+)
+def test_gathered_keys_and_values_are_whole(layout: Layout, per_token: float) -> None:
+    """Of all tokens, in 16 bits, for all of the queries' sixteen heads of 64."""
+    software = replace(FLASH, cp_gathers=True)
+    found = block_activations(
+        Context(model=LLAMA, work=WORK, cluster=DGX, software=software), one(layout)
+    )
+    assert found.working_bytes[0] == pytest.approx(WORK.seq * per_token)

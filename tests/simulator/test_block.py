@@ -11,10 +11,12 @@ from plan3d.simulator.attention import (
     unfused_forward_s,
 )
 from plan3d.simulator.block import block_time
+from plan3d.simulator.collectives import all_reduce_s
 from plan3d.simulator.context import Context
 from plan3d.simulator.kernels import linear_backward_s, linear_forward_s
 from plan3d.simulator.layout import Layout
 from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.placement import Group
 from plan3d.simulator.workload import PRECISIONS, Workload
 from tests.simulator.jobs import (
     A100,
@@ -279,3 +281,39 @@ def test_a_pass_is_the_sum_of_its_parts(model: ModelSpec) -> None:
     found = block_time(busy, one(Layout(tp=2, cp=2, sp=1, ep=2, dp=4))).backward
     parts = ("matmul", "attention", "elementwise", "dispatch", "tp_comm", "cp_comm", "ep_comm")
     assert found.total_s == pytest.approx(sum(getattr(found, f"{p}_s") for p in parts))
+
+
+def test_a_blocking_launch_adds_the_time_of_the_cpu() -> None:
+    """Hidden behind the kernels otherwise."""
+    software = replace(PLAIN, dispatch_s=1e-9)
+    beside = block_time(replace(context(), software=software), one(Layout()))
+    blocking = replace(software, blocking=True)
+    after = block_time(replace(context(), software=blocking), one(Layout()))
+    assert beside.forward.dispatch_s[0] == beside.backward.dispatch_s[0] == 0
+    assert after.forward.dispatch_s[0] == pytest.approx(1e-9)
+    assert after.backward.dispatch_s[0] == pytest.approx(2e-9)
+    assert after.forward.matmul_s[0] == beside.forward.matmul_s[0]
+
+
+@pytest.mark.parametrize("on", [0, 1])
+def test_what_full_recompute_leaves_out(on: int) -> None:
+    """The last product, and what of its all-reduce overlap does not hide."""
+    layout = Layout(tp=4, tp_overlap=on)
+    software = replace(PLAIN, stops_early=True, tp_overlap=0.25)
+    asked = replace(context(), software=software)
+    reduce_s = all_reduce_s(WORK.seq * 512 * 2, Group(size=4, local=4), DGX)
+    product_s = linear_forward_s(WORK.seq, 512, 2048 / 4, A100, "bf16")
+    found = block_time(asked, one(layout))
+    assert found.unreplayed_s[0] == pytest.approx(product_s + (0.75 if on else 1.0) * reduce_s)
+    never = block_time(replace(asked, software=PLAIN), one(layout))
+    assert never.unreplayed_s[0] == 0
+
+
+def test_the_results_of_experts_are_needed() -> None:
+    """Two of LLAMA's sixteen layers are dense."""
+    stops = replace(PLAIN, stops_early=True)
+    whole, mixed = (
+        block_time(replace(context(model), software=stops), one(Layout())).unreplayed_s[0]
+        for model in (LLAMA, MIXTURE)
+    )
+    assert mixed == pytest.approx(whole * 2 / 16)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plan3d.simulator.block_comm import BlockComms, block_comm
+from plan3d.simulator.block_comm import BlockComm, BlockComms, block_comm
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import Layout
 from plan3d.simulator.model import Experts, ModelSpec
@@ -155,3 +155,31 @@ def test_a_launch_for_every_node(sp: int, gpus_per_node: int, collectives: int, 
     with_launch, without = backward(3.0), backward(0.0)
     assert with_launch[0] - without[0] == pytest.approx(collectives * 2 * 3.0)
     assert with_launch[1] - without[1] == pytest.approx(again * 2 * 3.0)
+
+
+@pytest.mark.parametrize(
+    ("layout", "copies"),
+    [
+        pytest.param(Layout(tp=4, sp=1), 4, id="beside each half"),
+        pytest.param(Layout(tp=4), 0, id="an all-reduce cuts nothing"),
+        pytest.param(Layout(sp=1), 0, id="one rank"),
+    ],
+)
+def test_collectives_along_the_sequence_copy(layout: Layout, copies: int) -> None:
+    """Each reads and writes the stream, here at 100 bytes per second."""
+    cluster = replace(WIRE, gpu=replace(WIRE.gpu, hbm_bytes_per_s=100.0))
+
+    def forward(sequence_copies: float) -> BlockComm:
+        software = replace(PLAIN, sequence_copies=sequence_copies)
+        context = Context(model=GPT, work=WORK, cluster=cluster, software=software)
+        return block_comm(context, one(layout), 0.0, 0.0, moe=False).forward
+
+    once, never = forward(1.0), forward(0.0)
+    more_s = float(np.sum(once.tp_s - never.tp_s))
+    assert more_s == pytest.approx(copies * 2 * STREAM / 100)
+    assert float(np.sum(once.tp_last_s - never.tp_last_s)) == pytest.approx(more_s / 4)
+
+
+@pytest.mark.parametrize(("sp", "last_s"), [(0, AR), (1, RS)])
+def test_the_last_product_is_reduced(sp: int, last_s: float) -> None:
+    assert comm(Layout(tp=4, sp=sp)).forward.tp_last_s == pytest.approx(last_s)

@@ -104,3 +104,13 @@ def test_context_parallelism_divides_the_tokens() -> None:
     whole = end_time(CONTEXT, one(Layout(micro_batch=1)))
     half = end_time(CONTEXT, one(Layout(micro_batch=2, cp=2)))
     assert half.last_s[0] == whole.last_s[0]
+
+
+def test_gathering_along_the_sequence_copies() -> None:
+    """The final stream, forward and again backward: read and written at 1e12 bytes/s."""
+    layout = Layout(tp=4, sp=1, micro_batch=2)
+    copies = replace(CONTEXT, software=replace(PLAIN, sequence_copies=1.0))
+    once, never = (end_time(context, one(layout)) for context in (copies, CONTEXT))
+    copy_s = 2 * TOKENS * HIDDEN * 2 / 1e12
+    assert once.last_s[0] - never.last_s[0] == pytest.approx(2 * copy_s, rel=1e-3)
+    assert once.first_s[0] == never.first_s[0]

@@ -169,3 +169,15 @@ def test_other_precisions(name: str) -> None:
     }  # fmt: skip
     expected = {"fp8": 1 / 2, "tf32": 2.0, "fp32": 990 / 67}[name]
     assert step_s[name] / step_s["bf16"] == pytest.approx(expected, rel=0.05)
+
+
+def test_full_recompute_may_leave_out_the_last_product() -> None:
+    """Of each of GPT's blocks: 2 * 2,048 * 512 FLOP per token."""
+    layout = Layout(recompute=Recompute.FULL)
+    whole, early = (
+        estimate(GPT, WORK, DGX, replace(PLAIN, stops_early=stops), layout)
+        for stops in (False, True)
+    )
+    last = 2 * 2048 * 512 * GPT.layers * WORK.tokens
+    assert whole.hardware_flop - early.hardware_flop == pytest.approx(last)
+    assert early.step_time_s < whole.step_time_s

@@ -113,16 +113,18 @@ def test_whole_blocks_are_replayed(recompute: Recompute, k: int, replayed: float
 
 
 def test_selective_recompute_replays_what_the_software_says() -> None:
-    layout = Layout(recompute=Recompute.SELECTIVE)
+    layout = Layout(tp=2, recompute=Recompute.SELECTIVE)
     block, _, _ = parts(layout)
     shares: dict[str, Any] = {
         "selective_attention": 0.5,
         "selective_matmul": 0.25,
         "selective_elementwise": 0.75,
+        "selective_tp": 0.125,
     }
     found = run(layout, **shares)
     forward = block.forward
     again = 0.5 * forward.attention_s + 0.25 * forward.matmul_s + 0.75 * forward.elementwise_s
+    again = again + 0.125 * forward.tp_comm_s
     assert found.time.recompute_s == pytest.approx(64 * 12 * again[0])
 
 

@@ -142,6 +142,9 @@ def test_precisions() -> None:
     assert "bf16_with_fp8_mixed()" in text("nemo", "fp8")
     converters = tomllib.loads(text("torchtitan-toml", "fp8"))["model"]["converters"]
     assert converters == ["quantize.linear.float8"]
+    by_row = tomllib.loads(text("torchtitan-toml", "fp8-rowwise"))
+    assert by_row["model"]["converters"] == ["quantize.linear.float8"]
+    assert by_row["quantize"]["linear"]["float8"] == {"recipe_name": "rowwise"}
     with pytest.raises(InputError, match="use --precision bf16"):
         text("torchtitan", "fp16")
 

@@ -78,8 +78,12 @@ def test_no_gpu_no_prediction(run: Callable[..., Run], profiles: Profiles, gpu: 
         ("DeepSpeed ZeRO-3", 2022, "", "hf-deepspeed-2022"),
         ("llm-foundry/Composer FSDP", 2024, "", "fsdp-2023"),
         ("llm-foundry/Composer FSDP", 2023, "torch 1.13-era table", "fsdp-2022"),
-        ("torchtitan FSDP2", 2026, "", "fsdp2-2024"),
-        ("torchtitan FSDP2", 2026, "eager", "fsdp2-2024-eager"),
+        ("torchtitan FSDP2", 2024, "torch.compile", "fsdp2-2024"),
+        ("torchtitan FSDP2", 2024, "local batch 1", "fsdp2-2024-eager"),
+        ("torchtitan FSDP2", 2025, "async TP, torch.compile", "fsdp2-2024-async-tp"),
+        ("torchtitan FSDP2", 2025, "vanilla TP, torch.compile", "fsdp2-2024"),
+        ("torchtitan FSDP2", 2026, "torch.compile", "fsdp2-2026"),
+        ("torchtitan FSDP2", 2026, "eager", "fsdp2-2026-eager"),
         ("torchtune", 2025, "packed dataset (cumulative); x", "fsdp2-2024-eager"),
         ("torchtune", 2025, "+torch.compile (cumulative); x", "fsdp2-2024"),
         ("KempnerForge (PyTorch FSDP2/DTensor)", 2026, "torch.compile", "kempnerforge-2026"),
@@ -109,7 +113,7 @@ def test_generation_by_framework_and_year(
         ({"node_allreduce_gb_s": 424.0}, "nanotron-2024-host-bound"),
         ({"node_allreduce_gb_s": 424.0, "gpus": 8}, "nanotron-2024"),
         ({"node_allreduce_gb_s": 457.0}, "nanotron-2024"),
-        ({"framework": "torchtitan FSDP2", "node_allreduce_gb_s": 424.0}, "fsdp2-2024"),
+        ({"framework": "torchtune FSDP2", "node_allreduce_gb_s": 424.0}, "fsdp2-2024"),
     ],
 )
 def test_the_state_of_nanotron_by_what_its_job_says(
@@ -133,6 +137,41 @@ def test_a_stated_kernel_overrides_the_generation(
     assert (fused.attention, fused.fp32_norms) == (("flash2",), False)
 
 
+@pytest.mark.parametrize(
+    ("changes", "blocking"),
+    [
+        ({}, True),
+        ({"gpus": 160}, False),
+        ({"inter_node": "4x100Gb/s Omni-Path per node"}, False),
+        ({"framework": "Megatron-LM"}, False),
+    ],
+)
+def test_large_jobs_at_jean_zay_launch_blocking(
+    run: Callable[..., Run], profiles: Profiles, changes: dict[str, object], blocking: bool
+) -> None:
+    where = "4x100Gb/s Omni-Path per node (Jean Zay, from memory)"
+    row = run(**{"framework": "Megatron-DeepSpeed", "gpus": 320, "inter_node": where} | changes)
+    assert software_of(row, profiles).blocking is blocking
+
+
+@pytest.mark.parametrize(
+    ("gpu", "notes", "theirs"),
+    [
+        ("h100-80g-sxm", "H100 variant not stated", "h100-96g-sxm"),
+        ("b200-180g-sxm", '"power limited" B200; median', "b200-180g-750w"),
+        ("h100-80g-sxm", "median", "h100-80g-sxm"),
+    ],
+)
+def test_the_variants_that_torchtitan_has(
+    run: Callable[..., Run], profiles: Profiles, gpu: str, notes: str, theirs: str
+) -> None:
+    """Of others, the GPU that is named."""
+    for framework, expected in (("torchtitan FSDP2", theirs), ("nanotron", gpu)):
+        row = run(framework=framework, gpu=gpu, gpus=8, notes=notes)
+        name, cluster = cluster_of(row, profiles).value
+        assert name.gpu == cluster.gpu.name == expected
+
+
 def test_dropout_of_the_gpt_era(run: Callable[..., Run], profiles: Profiles) -> None:
     def trained_with(**changes: object) -> bool:
         row = run(**changes)
@@ -149,7 +188,8 @@ def test_dropout_of_the_gpt_era(run: Callable[..., Run], profiles: Profiles) -> 
     ("text", "year", "gpu", "name"),
     [
         ("bf16 (pure, fp32 reduce)", 2026, "h200-141g-sxm", "bf16-pure"),
-        ("float8 rowwise", 2025, "h100-80g-sxm", "fp8"),
+        ("float8 rowwise", 2025, "h100-80g-sxm", "fp8-rowwise"),
+        ("float8 tensorwise", 2025, "h100-80g-sxm", "fp8"),
         ("nvfp4 (layers 0-26; 27-31 bf16)", 2026, "b200-192g", "fp8"),
         ("amp_bf16", 2024, "h100-80g-sxm", "bf16"),
         ("", 2021, "a100-80g-sxm", "fp16"),
