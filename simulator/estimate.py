@@ -27,7 +27,7 @@ from plan3d.simulator.memory import (
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, column
 from plan3d.simulator.optimizer_step import offload_s, optimizer_s
-from plan3d.simulator.parameters import head_layers, head_matrix_params
+from plan3d.simulator.parameters import head_matrix_params
 from plan3d.simulator.pipeline import StageLayers, one_rank_has_both_ends
 from plan3d.simulator.result import Estimate, EstimateTable
 from plan3d.simulator.software import Software
@@ -63,6 +63,7 @@ def estimate_table(
         link=link,
         memory=memory.terms,
         stage=memory.stage,
+        kept_bytes=memory.kept_bytes,
         first_stage=first.terms,
         hardware_flop=flop * (1 + _replayed_share(context, table, stages.fullest, flop)),
         gpus=table.tp * table.pp * table.dp * table.cp,
@@ -98,8 +99,7 @@ def _replicas(
         table.shard, table.order, table.offload, table.schedule,
     )  # fmt: skip
     few = table.take(first)
-    weighed = head_layers(context.model) if context.software.head_in_split else 0.0
-    stages = StageLayers.of(float(context.model.layers), few, weighed)
+    stages = StageLayers.of(float(context.model.layers), few, context.head_in_layers)
     spots = places(context, stages)
     params = [place_params(context, few, stages, spot) for spot in spots]
     main = params[1]

@@ -66,10 +66,10 @@ def weighed_layers(layers: Numeric, head_layers: Numeric, pp: Numeric) -> tuple[
     r"""Layers of the first stage, the fullest, and of the one with the head [1].
 
     .. math::
-       n_k = \min\Bigl(\Bigl\lfloor \frac{k (l + w)}{p} \Bigr\rfloor + 1, l\Bigr), \quad
-       n_1 \text{ and } l - n_K \text{ with } K = \Bigl\lceil \frac{l p}{l + w} \Bigr\rceil - 1
+       n_k = \min\Bigl(\Bigl\lceil \frac{k (l + w)}{p} \Bigr\rceil, l\Bigr), \quad
+       n_1 \text{ and } l - n_K \text{ with } K = \Bigl\lfloor \frac{l p}{l + w} \Bigr\rfloor
 
-    are its layers: a stage ends with the first block that takes the cost of all so far beyond its
+    are its layers: a stage ends with the first block that takes the cost of all so far to its
     share, so that *n_k* layers stand on the first *k* stages.
 
     Parameters
@@ -88,16 +88,16 @@ def weighed_layers(layers: Numeric, head_layers: Numeric, pp: Numeric) -> tuple[
     Examples
     --------
     >>> [tuple(map(float, weighed_layers(16.0, 4.0, p))) for p in (1.0, 2.0, 4.0, 8.0)]
-    [(16.0, 16.0), (11.0, 5.0), (6.0, 0.0), (3.0, 0.0)]
+    [(16.0, 16.0), (10.0, 6.0), (5.0, 1.0), (3.0, 1.0)]
     """
-    closed = np.ceil(layers * pp / (layers + head_layers)) - 1
+    closed = np.floor(layers * pp / (layers + head_layers))
     before = layers_before(layers, head_layers, pp, closed)
     return layers_before(layers, head_layers, pp, 1.0), np.asarray(layers - before)
 
 
 def layers_before(layers: Numeric, head_layers: Numeric, pp: Numeric, stages: Numeric) -> Floats:
     """Return the layers of the first `stages` stages, *n_k* of `weighed_layers` [1]."""
-    closed = np.floor(stages * (layers + head_layers) / pp) + 1
+    closed = np.ceil(stages * (layers + head_layers) / pp)
     last = np.asarray(stages >= pp)
     return np.where(last, layers, np.where(stages > 0, np.minimum(closed, layers), 0.0))
 

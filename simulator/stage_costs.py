@@ -7,7 +7,6 @@ from plan3d.simulator.estimate import block_costs
 from plan3d.simulator.events import StageCosts
 from plan3d.simulator.layout import LayoutTable, Recompute
 from plan3d.simulator.numeric import Floats, Ints
-from plan3d.simulator.parameters import head_layers as weight_of_head
 from plan3d.simulator.pipeline import counts_ends, layers_before
 from plan3d.simulator.step_time import recomputed_share, sends
 
@@ -20,9 +19,8 @@ def stage_costs(context: Context, table: LayoutTable) -> StageCosts:
     """
     block, kept, _ = block_costs(context, table)
     depth = int(table.pp[0] * table.vpp[0])
-    weighed = weight_of_head(context.model) if context.software.head_in_split else 0.0
     layers = virtual_layers(
-        context.model.layers, int(table.pp[0]), int(table.vpp[0]), weighed
+        context.model.layers, int(table.pp[0]), int(table.vpp[0]), context.head_in_layers
     )[:, None]  # fmt: skip
     share = recomputed_share(table, np.full(len(table), float(layers.max() * table.vpp[0])))
     selective = table.recompute == Recompute.SELECTIVE

@@ -11,7 +11,6 @@ from plan3d.simulator.estimate import block_costs
 from plan3d.simulator.layout import Layout, LayoutTable
 from plan3d.simulator.memory import MemoryTerms, Place, place_params, stage_state, stage_terms
 from plan3d.simulator.numeric import Floats
-from plan3d.simulator.parameters import head_layers
 from plan3d.simulator.pipeline import StageLayers, one_rank_has_both_ends
 from plan3d.simulator.result import Memory
 
@@ -42,8 +41,7 @@ def stage_memory(context: Context, layout: Layout) -> tuple[Memory, ...]:
 
 def _terms(context: Context, table: LayoutTable, stage: Floats, place: Place) -> MemoryTerms:
     """Return the terms of every stage, as if it were of the kind of `place`."""
-    weighed = head_layers(context.model) if context.software.head_in_split else 0.0
-    stages = StageLayers.of(float(context.model.layers), table, weighed)
+    stages = StageLayers.of(float(context.model.layers), table, context.head_in_layers)
     state = stage_state(context, table, place_params(context, table, stages, place))
     micro_batches = context.work.global_batch / (table.dp * table.micro_batch)
     _, kept, logits = block_costs(context, table)

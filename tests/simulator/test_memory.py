@@ -76,13 +76,31 @@ def test_the_framework_may_accumulate_in_32_bit() -> None:
 
 
 def test_the_optimizers_copy_of_the_gradients_is_sharded_with_its_states() -> None:
-    """2 bytes whole and 4 bytes sharded; in pure bf16 there is no copy."""
+    """4 bytes each of those that the rank updates; in pure bf16 there is no copy."""
     context = replace(CONTEXT, software=replace(PLAIN, gradient_copy_bytes=4.0))
     layout = Layout(dp=4, zero=1, shard=4)
-    assert state(layout, params(400.0), context=context).gradients_bytes[0] == 2 * 400 + 4 * 100
-    assert state(Layout(), params(400.0), context=context).gradients_bytes[0] == 6 * 400
+    assert state(layout, params(400.0), context=context).copied_bytes[0] == 4 * 100
+    assert state(Layout(), params(400.0), context=context).copied_bytes[0] == 4 * 400
+    assert state(layout, params(400.0), context=context).gradients_bytes[0] == 2 * 400
     pure = replace(WORK, precision=PRECISIONS["bf16-pure"])
-    assert state(layout, params(400.0), pure, context).gradients_bytes[0] == 2 * 400
+    assert state(layout, params(400.0), pure, context).copied_bytes[0] == 0
+
+
+def test_gradients_have_a_copy_where_they_are_reduced_whole() -> None:
+    """2 bytes each, and 4 more in buckets; sharded ones, and those of one replica, have none."""
+    context = replace(CONTEXT, software=replace(PLAIN, reduced_copy_bytes=4.0))
+    for layout, found in (
+        (Layout(), 2 * 400), (Layout(dp=4), 6 * 400), (Layout(cp=2), 6 * 400),
+        (Layout(dp=4, zero=1, shard=4), 6 * 400), (Layout(dp=4, zero=2, shard=4), 2 * 100),
+    ):  # fmt: skip
+        assert state(layout, params(400.0), context=context).gradients_bytes[0] == found
+
+
+def test_weights_in_32_bits_may_stay_whole() -> None:
+    """4 bytes whole, of Adam's states 8 bytes a quarter each."""
+    context = replace(CONTEXT, software=replace(PLAIN, whole_master=True))
+    found = state(Layout(dp=4, zero=1, shard=4), params(400.0), context=context)
+    assert found.optimizer_bytes[0] == 4 * 400 + 8 * 100
 
 
 def test_hybrid_sharding_shards_in_its_group() -> None:
@@ -101,10 +119,10 @@ def test_offloaded_states_leave() -> None:
 
 
 def test_zero_3_gathers_two_units_and_a_gradient() -> None:
-    """A block and the larger of block and ends, 2 bytes a weight; 2 bytes a reduced gradient."""
+    """A block and the larger of block and ends, 2 bytes a weight; 2 bytes a block's gradient."""
     stage = params(400.0, ends=70.0, unit=50.0)
     found = state(Layout(dp=4, zero=3, shard=4), stage)
-    assert found.gathered_bytes[0] == 2 * (50 + 70) + 2 * 70
+    assert found.gathered_bytes[0] == 2 * (50 + 70) + 2 * 50
     assert state(Layout(dp=4, zero=2, shard=4), stage).gathered_bytes[0] == 0
 
 

@@ -1,9 +1,12 @@
 """Pipelines in closed form against schedules played operation by operation."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plan3d.simulator.context import Context
 from plan3d.simulator.layout import Layout, LayoutTable, Schedule
 from plan3d.simulator.pipeline import (
     StageLayers,
@@ -14,6 +17,7 @@ from plan3d.simulator.pipeline import (
     stage_layers,
     weighed_layers,
 )
+from tests.simulator.jobs import DGX, GPT, PLAIN, WORK
 from tests.simulator.schedules import most_alive, order, play
 
 stages, times = st.integers(2, 6), st.sampled_from([1.0, 2.0, 3.5])
@@ -53,7 +57,7 @@ def test_counted_ends_lose_no_layer(per: int, pp: int, vpp: int) -> None:
 def test_stages_by_cost_are_those_of_going_through_the_blocks(
     layers: int, head: int, pp: int
 ) -> None:
-    """Blocks one after another, a stage closed once the cost so far is beyond its share.
+    """Blocks one after another, a stage closed once the cost so far reaches its share.
 
     The head weighs an eighth of a layer's cost times `head`: sums are exact.
     """
@@ -62,7 +66,7 @@ def test_stages_by_cost_are_those_of_going_through_the_blocks(
     for block in [1.0] * layers + [weight]:
         stage_of.append(stage)
         cost += block
-        if cost * pp > (layers + weight) * (stage + 1):
+        if cost * pp >= (layers + weight) * (stage + 1):
             stage += 1
     first, last = weighed_layers(float(layers), weight, float(pp))
     counts = [stage_of[:-1].count(i) for i in range(pp)]
@@ -71,11 +75,23 @@ def test_stages_by_cost_are_those_of_going_through_the_blocks(
 
 
 def test_a_heavy_head_fills_the_first_stage() -> None:
-    """16 layers and a head of four, as the 1B model of the Ultra-Scale Playbook: 11 and 5."""
+    """16 layers and a head of four, as the 1B model of the Ultra-Scale Playbook: 10 and 6."""
     found = StageLayers.of(16.0, LayoutTable.of([Layout(pp=2), Layout()]), 4.0)
-    assert found.fullest.tolist() == [11, 16]
-    assert found.last.tolist() == [5, 16]
+    assert found.fullest.tolist() == [10, 16]
+    assert found.last.tolist() == [6, 16]
     assert found.even.tolist() == [1, 1]
+
+
+def test_a_split_may_close_a_stage_beyond_its_share_only() -> None:
+    """The head weighs four layers, as the blocks of GPT with a vocabulary of 4 x 12 h: 10 or 11."""
+    model = replace(GPT, layers=16, vocab=4 * 12 * GPT.hidden)  # a block is 12 h^2
+    for beyond, layers in ((False, 10), (True, 11)):
+        software = replace(PLAIN, head_in_split=True, split_beyond=beyond)
+        context = Context(model=model, work=WORK, cluster=DGX, software=software)
+        table = LayoutTable.of([Layout(pp=2)])
+        assert StageLayers.of(16.0, table, context.head_in_layers).fullest.tolist() == [layers]
+    plain = Context(model=model, work=WORK, cluster=DGX, software=PLAIN)
+    assert plain.head_in_layers == 0
 
 
 def test_a_table_has_the_stages_of_its_rows() -> None:
