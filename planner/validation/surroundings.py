@@ -63,7 +63,8 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("composer|foundry", {2022: "fsdp-2022", 9999: "fsdp-2023"}),
     ("jax", {9999: "jax-2024"}),
     ("kempnerforge", {9999: "kempnerforge-2026"}),
-    ("torchtitan|fsdp2|torchtune|litgpt", {9999: "fsdp2-2024"}),
+    ("torchtitan|fsdp2", {2024: "fsdp2-2024", 9999: "fsdp2-2025"}),
+    ("torchtune|litgpt", {9999: "fsdp2-2024"}),
     ("fsdp", {2022: "fsdp-2022", 2023: "fsdp-2023", 9999: "fsdp2-2024"}),
     ("gpt-neox", {2022: "megatron-deepspeed-2022", 9999: "gpt-neox-2023"}),
     ("megatron-deepspeed", {9999: "megatron-deepspeed-2022"}),
@@ -85,10 +86,22 @@ BEFORE_FIX: Final = re.compile(r"before the fix of its pipelines")
 HOST_BOUND_GB_S: Final = 436.0
 """Bus bandwidth of an all-reduce inside a node of H100 below which nanotron's jobs on several nodes
 issue collectives slowly: they measure 385-432 or 449-462, one of them 439. [1e9 bytes/s]"""
-EAGER: Final = ("fsdp2-2024", "kempnerforge-2026")
-"""Generations that have a variant without torch.compile."""
+EAGER: Final = {
+    "fsdp2-2024": "fsdp2-2024-eager",
+    "fsdp2-2025": "fsdp2-2024-eager",
+    "kempnerforge-2026": "kempnerforge-2026-eager",
+}
+"""Generations that have a variant without torch.compile, and it."""
 WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
 """Words on a run without torch.compile (torchtune's table turns it on after packing)."""
+CHUNKED_LOSS: Final = re.compile(
+    r"\+(chunked cross-entropy|activation checkpointing|optimizer step in backward) \(cumulative"
+)
+"""Words on a run whose loss works on an eighth of the logits at a time (torchtune's table has it
+in that row and all below)."""
+CHUNKED_LOGITS_BYTES: Final = 2 + 2 + 12 / 8
+"""The logits and their gradient in 16 bits, a chunk as with the whole: torchtune's
+torchtune/modules/loss/ce_chunked_output_loss.py. [bytes]"""
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
     (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
@@ -136,13 +149,15 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         if re.search(pattern, words if pattern.startswith("torch 1") else run.framework.lower())
     )
     name = next(name for last, name in named.items() if run.year <= last)
-    if name in EAGER and WITHOUT_COMPILE.search(run.notes.lower()):
-        name = f"{name}-eager"
+    if WITHOUT_COMPILE.search(run.notes.lower()):
+        name = EAGER.get(name, name)
     if name == "megatron-deepspeed-2022" and "bf16" in run.precision.lower():
         name = "megatron-deepspeed-2022-bf16"
     if name == "nanotron-2024":
         name = _nanotron(run, name)
     software = profiles.software(name)
+    if CHUNKED_LOSS.search(run.said):
+        software = replace(software, logits_bytes=CHUNKED_LOGITS_BYTES)
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
         return software

@@ -33,6 +33,7 @@ def test_families_that_differ(run: Callable[..., Run]) -> None:
     assert model_of(run(model="Qwen2.5-7B", gated_mlp=1)).value.qkv_bias
     assert model_of(run(model="llama-like-1B", gated_mlp=1)).value.tied
     assert not model_of(run(model="llama-like-8B", gated_mlp=1)).value.tied
+    assert model_of(run(model="Llama-3.2-3B", gated_mlp=1)).value.tied
 
 
 def test_experts(run: Callable[..., Run]) -> None:
