@@ -27,7 +27,10 @@ from plan3d.planner.validation.runs import PUBLISHED
 from plan3d.planner.validation.scores import balanced_accuracy
 from plan3d.simulator.numeric import Floats
 
-FITTED: Final = (("nanotron-2024", "late_freed"),)
+FITTED: Final = (
+    ("nanotron-2024", "memory_cached"),
+    ("megatron-deepspeed-2022", "memory_cached"),
+)
 """Generations, and their fields of `simulator.software.Software` between 0 and 1."""
 TOLD: Final = (("aleph-alpha-2023", "gathering_bytes", 16.0),)
 """Generations, their fields that are fitted to outcomes, and the most these may be [bytes]."""
@@ -43,7 +46,7 @@ def main() -> None:
         value, error = fit(own, field)
         print(f"{owner}.{field}: {value:.2f} +- {error:.2f} ({len(own)} runs)")
         if "--write" in sys.argv:
-            source = f": +- {error:.2f}; 0 if nothing were freed late"
+            source = f": +- {error:.2f}; before any measurement 0 was assumed"
             write(own, owner, field, f"{value:.2f}", source)
     for owner, field, most in TOLD:
         sweeps = sweeps_of([c for c in cases if c.software.name == owner])
@@ -73,14 +76,14 @@ def fit(cases: Sequence[Case], field: str) -> tuple[float, float]:
 
 
 def unbiased(cases: Sequence[Case], field: str) -> float:
-    """Return the smallest value between 0 and 1 with no negative mean error."""
+    """Return the smallest value between 0 and 1 with no negative mean error, in hundredths."""
 
     def bias(value: float) -> float:
         return float(np.mean(errors(cases, field, value)))
 
     if bias(0.0) >= 0:
         return 0.0
-    return float(brentq(bias, 0.0, 1.0, xtol=1e-3)) if bias(1.0) > 0 else 1.0
+    return np.ceil(100 * brentq(bias, 0.0, 1.0, xtol=1e-3)) / 100 if bias(1.0) > 0 else 1.0
 
 
 def errors(cases: Sequence[Case], field: str, value: float) -> Floats:

@@ -25,7 +25,7 @@ from plan3d.simulator.context import Context
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 from plan3d.simulator.estimate import block_costs, estimate_table
 from plan3d.simulator.layout import Layout, LayoutTable, Recompute
-from plan3d.simulator.memory import stage_state
+from plan3d.simulator.model_states import stage_state
 from plan3d.simulator.numeric import Bools, Floats
 from plan3d.simulator.result import EstimateTable
 from plan3d.simulator.stage_params import stage_params

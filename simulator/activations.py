@@ -39,6 +39,8 @@ class BlockActivations:
     """What the embedding keeps: the mask of its dropout (arXiv:2205.05198, section 4.3)."""
     working_bytes: Floats
     """Beside what is kept, while a block works backward: whole tensors of the stream."""
+    gathered_bytes: Floats
+    """The stream of the whole tensor-parallel group, where sequence parallelism cuts it; else 0."""
 
     def gather(self, rows: Ints) -> "BlockActivations":
         """Return some rows."""
@@ -76,6 +78,7 @@ def block_activations(context: Context, table: LayoutTable) -> BlockActivations:
             context.work.dropout * tokens * model.hidden / np.where(table.sp > 0, table.tp, 1.0), n
         ),
         working_bytes=column(_working_bytes(context, table, stream), n),
+        gathered_bytes=column(np.where((table.sp > 0) & (table.tp > 1), stream, 0.0), n),
     )
 
 
@@ -102,19 +105,16 @@ def _head_bytes(context: Context, table: LayoutTable, tokens: Numeric) -> Numeri
 
 
 def _gathered_share(software: Software, shared: Numeric) -> Numeric:
-    r"""Share of a column-parallel layer's input that is there for the backward pass [1].
-
-    .. math:: \frac{1}{t} + f \Bigl(1 - \frac{1}{t}\Bigr)
+    r"""Share of a column-parallel layer's input that is kept: 1/t, or all where it stays gathered.
 
     Parameters
     ----------
     software
-        Whether it keeps the gathered input (*f* = 1), or how much of those is freed late, *f*.
+        Whether it keeps the gathered input.
     shared
         Ranks that the input is cut over, *t*. [1]
     """
-    late = 1.0 if software.keeps_gathered else software.late_freed
-    return 1 / shared + late * (1 - 1 / shared)
+    return 1.0 if software.keeps_gathered else 1 / shared
 
 
 def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Numeric:
@@ -206,3 +206,37 @@ def _mlp_bytes(context: Context, table: LayoutTable, tokens: Numeric, *, moe: bo
     routed_bytes = routed * (2 * width * model.hidden + per_ffn * experts.ffn / table.etp)
     shared_bytes = tokens * experts.shared_ffn * per_ffn / table.tp
     return stream + routed_bytes + shared_bytes + 8.0 * tokens * experts.count / table.tp
+
+
+def late_tensors(
+    software: Software, layers: Numeric, flying: Numeric, micro_batches: Numeric
+) -> Floats:
+    r"""Return the whole tensors of the stream that a stage's peak finds not free again yet [1].
+
+    .. math:: \min\bigl(N,\ 2 l \max(k + 2\,[m > k] - a,\ 0)\bigr)
+
+    A block with sequence parallelism makes two tensors of the whole group's stream per forward
+    pass, which reduce-scatters cut, and four per backward pass. A collective runs on a stream of
+    its own, and the allocator gives its tensors' memory to others only when that stream has got
+    there [1]_: with a CPU far ahead that is as much later as CUDA's queue is long, some 1,024
+    launches [2]_. A CPU that is no faster than its GPU frees all in time.
+
+    Parameters
+    ----------
+    software
+        *N*, and the passes *a* whose tensors are freed in time.
+    layers
+        Of the stage, *l*. [1]
+    flying
+        Micro-batches in flight, *k*. [1]
+    micro_batches
+        Of a step, *m*: where there are more, a backward pass came before. [1]
+
+    References
+    ----------
+    .. [1] ``record_stream``: github.com/pytorch/pytorch/issues/147168 and pull/76861.
+    .. [2] stackoverflow.com/questions/53970187.
+    """
+    passes = flying + 2.0 * (micro_batches > flying) - software.late_after
+    found: Floats = np.minimum(2.0 * layers * np.maximum(passes, 0.0), software.late_most)
+    return found

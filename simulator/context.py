@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.parameters import head_layers
 from plan3d.simulator.software import Software
 from plan3d.simulator.workload import Workload
 
@@ -16,3 +17,13 @@ class Context:
     work: Workload
     cluster: Cluster
     software: Software
+
+    @property
+    def head_in_layers(self) -> float:
+        """Layers that the output projection counts as where a split by cost has it; else 0 [1].
+
+        A hair more, where a stage whose cost is its share gets another layer.
+        """
+        if not self.software.head_in_split:
+            return 0.0
+        return head_layers(self.model) * (1 + 1e-9 * self.software.split_beyond)

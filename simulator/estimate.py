@@ -15,20 +15,13 @@ from plan3d.simulator.gradient_sync import sync_time
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.kernels import peak
 from plan3d.simulator.layout import Layout, LayoutTable, Recompute
-from plan3d.simulator.memory import (
-    Place,
-    StageState,
-    logits_bytes,
-    peak_memory,
-    place_params,
-    places,
-    stage_state,
-)
+from plan3d.simulator.memory import Place, logits_bytes, peak_memory, place_params, places
 from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.model_states import StageState, stage_state
 from plan3d.simulator.module_split import module_stages
 from plan3d.simulator.numeric import Floats, column
 from plan3d.simulator.optimizer_step import offload_s, optimizer_s
-from plan3d.simulator.parameters import head_layers, head_matrix_params
+from plan3d.simulator.parameters import head_matrix_params
 from plan3d.simulator.pipeline import StageLayers, one_rank_has_both_ends
 from plan3d.simulator.result import Estimate, EstimateTable
 from plan3d.simulator.software import Software
@@ -64,6 +57,7 @@ def estimate_table(
         link=link,
         memory=memory.terms,
         stage=memory.stage,
+        kept_bytes=memory.kept_bytes,
         first_stage=first.terms,
         hardware_flop=flop * (1 + _replayed_share(context, table, stages.fullest, flop)),
         gpus=table.tp * table.pp * table.dp * table.cp,
@@ -95,8 +89,7 @@ def layers_of_stages(context: Context, table: LayoutTable) -> StageLayers:
     layers = float(context.model.layers)
     if context.software.modules_in_split:
         return module_stages(layers, table)
-    weighed = head_layers(context.model) if context.software.head_in_split else 0.0
-    return StageLayers.of(layers, table, weighed)
+    return StageLayers.of(layers, table, context.head_in_layers)
 
 
 def _replicas(

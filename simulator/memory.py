@@ -1,115 +1,16 @@
 """What fills one GPU: the fullest stage at its peak, itemised."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
-from plan3d.simulator.activations import BlockActivations
+from plan3d.simulator.activations import BlockActivations, late_tensors
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable, Recompute
-from plan3d.simulator.numeric import Bools, Floats, Ints, Numeric, column
+from plan3d.simulator.model_states import StageState
+from plan3d.simulator.numeric import Bools, Floats, Numeric
 from plan3d.simulator.pipeline import StageLayers, in_flight, one_rank_has_both_ends
-from plan3d.simulator.stage_params import StageParams, stage_params, sync_ranks
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StageState:
-    """What a stage holds whatever the micro-batch. Columns of shape (n,) [bytes]."""
-
-    parameters_bytes: Floats
-    gradients_bytes: Floats
-    optimizer_bytes: Floats
-    gathered_bytes: Floats
-    summed_bytes: Floats
-    """Gradients where a step has several micro-batches: whole, if they are reduced only once."""
-    standing_bytes: Floats
-    """Parameters then: those that a pipeline does not shard again between micro-batches too."""
-    summed_gathered_bytes: Floats
-    """What is gathered then: one unit's whole gradient is among those."""
-
-    def held_gradients(self, micro_batches: Numeric) -> Floats:
-        """Return the gradients that a step holds, shape (n,) [bytes]."""
-        return np.where(micro_batches > 1, self.summed_bytes, self.gradients_bytes)
-
-    def held_parameters(self, micro_batches: Numeric) -> Floats:
-        """Return the parameters that a step holds, shape (n,) [bytes]."""
-        return np.where(micro_batches > 1, self.standing_bytes, self.parameters_bytes)
-
-    def held_gathered(self, micro_batches: Numeric) -> Floats:
-        """Return what a step holds gathered, shape (n,) [bytes]."""
-        return np.where(micro_batches > 1, self.summed_gathered_bytes, self.gathered_bytes)
-
-    def gather(self, rows: Ints) -> "StageState":
-        """Return some rows."""
-        return StageState(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
-
-
-def stage_state(context: Context, table: LayoutTable, params: StageParams) -> StageState:
-    """Return model states after ZeRO (S. Rajbhandari et al., arXiv:1910.02054, section 5).
-
-    ZeRO-2 and 3 shard gradients when they are reduced. Where that is not in every micro-batch,
-    they are summed whole, in the type of the reduction: PyTorch FSDP2,
-    ``unsharded_accumulated_grad`` of torch/distributed/fsdp/_fully_shard/_fsdp_param.py. Its
-    pipelines leave gathered parameters so until the last micro-batch's backward pass:
-    ``set_reshard_after_backward(False)`` in torch/distributed/pipelining/stage.py.
-    """
-    precision, optimizer = context.work.precision, context.work.optimizer
-    replicas, expert_replicas = sync_ranks(table)
-    shard = np.minimum(table.shard, replicas)
-    expert_shard = np.maximum(np.minimum(table.shard, expert_replicas), 1)
-    own, routed = params.blocks + params.ends, params.experts
-    cut = own / shard + routed / expert_shard
-    software = context.software
-    gradient = precision.gradient_bytes or software.gradient_bytes
-    state_bytes = optimizer.state_bytes or precision.state_bytes
-    states = precision.master_bytes + optimizer.states * state_bytes
-
-    def held(from_stage: int) -> Floats:
-        return np.asarray(np.where(table.zero >= from_stage, cut, own + routed))
-
-    copy = held(1) * (0.0 if precision.gradient_bytes else software.gradient_copy_bytes)
-    reduced = held(2) * gradient + copy
-    whole = (table.zero >= 2) & (not software.zero2_every_micro_batch)
-    summed = (own + routed) * software.reduce_bytes + copy
-    stands = (table.zero > 2) & (table.pp > 1) & (not software.zero2_every_micro_batch)
-    weights = held(3) * precision.weight_bytes
-    unit = _gathered_bytes(context, table, params, alone=not software.zero2_every_micro_batch)
-    return StageState(
-        parameters_bytes=weights,
-        standing_bytes=weights + np.where(stands, (own + routed) * precision.weight_bytes, 0.0),
-        gradients_bytes=reduced,
-        summed_bytes=np.where(whole, summed, reduced),
-        optimizer_bytes=held(1) * states * (1 - table.offload),
-        gathered_bytes=column(_gathered_bytes(context, table, params), len(table)),
-        summed_gathered_bytes=np.where(stands, 0.0, unit),
-    )
-
-
-def _gathered_bytes(
-    context: Context, table: LayoutTable, params: StageParams, *, alone: bool = False
-) -> Numeric:
-    r"""Bytes of parameters that ZeRO-3 holds gathered, and of one unit's whole gradient [bytes].
-
-    .. math:: w (P_{block} + P_{max}) + r P_{max}, \quad P_{max} = \max(P_{block}, P_{ends})
-
-    The next unit is prefetched while one computes (arXiv:2304.11277, section 3.3).
-
-    Parameters
-    ----------
-    context
-        Bytes per weight *w* and per reduced gradient *r*.
-    table
-        ZeRO stage.
-    params
-        The stage's parameters.
-    alone
-        Without the gradient: all are whole anyway.
-    """
-    weight = context.work.precision.weight_bytes
-    reduce = 0.0 if alone else context.software.reduce_bytes
-    block = params.largest_block + params.largest_experts
-    largest = np.maximum(block, params.ends)
-    return np.where(table.zero > 2, weight * (block + largest) + reduce * largest, 0.0)
+from plan3d.simulator.stage_params import StageParams, stage_params
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,6 +19,8 @@ class MemoryTerms:
 
     terms: dict[str, Floats]
     total_bytes: Floats
+    kept_bytes: Floats
+    """Of that, what the allocator keeps while there is room, and gives back where there is none."""
     stage: Floats
 
     def where(self, condition: Bools, other: "MemoryTerms") -> "MemoryTerms":
@@ -125,6 +28,7 @@ class MemoryTerms:
         return MemoryTerms(
             terms={k: np.where(condition, v, other.terms[k]) for k, v in self.terms.items()},
             total_bytes=np.where(condition, self.total_bytes, other.total_bytes),
+            kept_bytes=np.where(condition, self.kept_bytes, other.kept_bytes),
             stage=np.where(condition, self.stage, other.stage),
         )
 
@@ -230,6 +134,8 @@ def stage_terms(
         table.recompute == Recompute.SELECTIVE, blocks.whole_bytes - blocks.selective_bytes, 0.0
     )
     working = blocks.working_bytes + again
+    gradients = state.held_gradients(micro_batches)
+    after = software.frees_gradients & (micro_batches <= 1)
     # Blocks work backward after the logits are gone: the peak is where there is more of the two,
     # unless PyTorch's allocator, which moves nothing, has cut the logits' memory for what stays:
     # the next ones then need other memory, and blocks work in what is left of the first.
@@ -237,33 +143,45 @@ def stage_terms(
     in_loss = logits >= working
     terms: dict[str, Floats] = {
         "parameters_bytes": state.held_parameters(micro_batches),
-        "gradients_bytes": state.held_gradients(micro_batches),
+        "gradients_bytes": np.where(after, 0.0, gradients),
         "optimizer_bytes": state.optimizer_bytes,
         "activations_bytes": flying * (layers * kept + place.first * blocks.embedding_bytes)
         + place.last * blocks.head_bytes,
         "logits_bytes": np.where(in_loss | apart, logits, 0.0),
         "transient_bytes": np.where(in_loss & ~apart, 0.0, working)
+        + software.whole_buffers * blocks.gathered_bytes
         + state.held_gathered(micro_batches),
         "buckets_bytes": np.where(parallel, software.bucket_bytes, 0.0),
     }
     held = sum(terms.values(), np.zeros(len(table)))
     # What is there from the start leaves no holes: only what comes and goes does.
     moving = terms["activations_bytes"] + terms["logits_bytes"] + terms["transient_bytes"]
+    # What comes when activations are gone needs memory in other pieces than theirs.
+    afterwards = state.copied_bytes + np.where(after, gradients, 0.0)
+    beyond = np.maximum(afterwards - moving, 0.0)
+    terms["gradients_bytes"] = terms["gradients_bytes"] + beyond
     terms["context_bytes"] = np.full(len(table), context.cluster.gpu.context_bytes)
-    terms["margin_bytes"] = software.memory_margin * moving
-    total = held + terms["context_bytes"] + terms["margin_bytes"]
-    return MemoryTerms(terms=terms, total_bytes=total, stage=stage)
+    margin = software.memory_margin * moving
+    needed = held + beyond + terms["context_bytes"] + margin
+    late = late_tensors(software, layers, flying, micro_batches) * blocks.gathered_bytes
+    cached = software.memory_cached * moving + late + afterwards - beyond
+    # An allocator that runs out of memory waits for what is late, and gives back what it cached.
+    kept = np.clip(context.cluster.gpu.memory_bytes - needed, 0.0, cached)
+    terms["margin_bytes"] = margin + kept
+    return MemoryTerms(terms=terms, total_bytes=needed + kept, kept_bytes=kept, stage=stage)
 
 
 def logits_bytes(context: Context, table: LayoutTable, columns: Numeric) -> Numeric:
     r"""Bytes of the logits, their softmax and gradient at the peak of the loss [bytes].
 
-    .. math:: b s / c \cdot v / t \cdot bytes
+    .. math:: \frac{b s}{c} \Bigl(\frac{v}{t} \cdot bytes + [\text{gathered}] \frac{2 w v}{t}\Bigr)
+
+    A loss on gathered logits has the rank's own and their gradient beside them.
 
     Parameters
     ----------
     context
-        *s*, bytes per logit, and those of gathering it.
+        *s*, bytes per logit and of gathering one, bytes per activation *w*.
     table
         *b*, *c*, and whether *t* > 1.
     columns
@@ -271,5 +189,7 @@ def logits_bytes(context: Context, table: LayoutTable, columns: Numeric) -> Nume
     """
     software = context.software
     tokens = table.micro_batch * context.work.seq / table.cp
-    gathered = 0.0 if software.sharded_loss else software.gathering_bytes
-    return tokens * columns * (software.logits_bytes + np.where(table.tp > 1, gathered, 0.0))
+    unsharded = (not software.sharded_loss) & (table.tp > 1)
+    each = software.logits_bytes + unsharded * software.gathering_bytes
+    width = context.work.precision.activation_bytes
+    return tokens * columns * (each + unsharded * 2 * width / table.tp)

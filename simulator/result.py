@@ -75,7 +75,8 @@ class Memory:
     context_bytes: float
     """CUDA context, libraries, NCCL."""
     margin_bytes: float
-    """Fragmentation: a documented share of what the allocator holds."""
+    """Fragmentation, a documented share of what comes and goes, and what the allocator keeps cached
+    while there is room: freed memory in other pieces than are asked for next."""
 
     @property
     def total_bytes(self) -> float:
@@ -187,6 +188,8 @@ class EstimateTable:
     capacity_bytes: float
     peak_flop_per_s: float
     tokens: float
+    kept_bytes: Floats | float = 0.0
+    """Of the peak, what an allocator gives back when it runs out of memory."""
 
     TIME: ClassVar = tuple(f.name for f in fields(StepTime))
     LINK: ClassVar = tuple(f.name for f in fields(LinkTime))

@@ -50,6 +50,8 @@ class Software:
     """Fixed cost of a step: data loading, logging, gradient clipping, synchronisation. [s]"""
     contention: float
     """Slow-down of compute while a collective runs beside it. [1]"""
+    memory_cached: float = 0.0
+    """What the allocator keeps cached beside that margin while there is room, of the same. [1]"""
     straggler: float = 0.0
     """Slow-down of compute per doubling of the nodes. [1]"""
     expert_imbalance: float = 1.0
@@ -97,10 +99,12 @@ class Software:
     cp_gathers: bool = False
     """Context parallelism gathers all keys and values at once, repeated for the queries' heads,
     and merges its results in 32 bits, instead of sending them round a ring."""
-    late_freed: float = 0.0
-    """Share of the inputs gathered for column-parallel layers that is not freed in time: PyTorch's
-    allocator waits for the stream of an asynchronous collective (``record_stream``), the longer the
-    further the CPU runs ahead: github.com/pytorch/pytorch/issues/147168. [1]"""
+    late_most: float = 0.0
+    """Tensors of a whole group's stream that are freed late, at most: see `late_tensors`. [1]"""
+    late_after: float = 0.0
+    """Passes through a stage whose such tensors are freed in time all the same. [passes]"""
+    whole_buffers: float = 0.0
+    """Tensors of a whole group's stream that are kept as buffers for gathering. [1]"""
     sharded_loss: bool = True
     """The loss works on vocabulary-parallel logits; otherwise they are gathered first."""
     gathering_bytes: float = 0.0
@@ -117,14 +121,23 @@ class Software:
     """Time that a transfer between pipeline stages takes beside the data: shapes sent ahead,
     waiting for the other side. A stage between two others waits for both. [s]"""
     gradient_copy_bytes: float = 0.0
-    """Copy of the gradients that the optimizer reads, per parameter that it updates: ZeRO shards it
-    with the optimizer's states. [bytes]"""
+    """Copies of the gradients that the optimizer's step makes, per parameter that it updates: ZeRO
+    shards them with the optimizer's states. [bytes]"""
+    reduced_copy_bytes: float = 0.0
+    """Beside gradients that ZeRO does not shard, where there are replicas to reduce them over, per
+    parameter. [bytes]"""
+    frees_gradients: bool = False
+    """A step's first backward pass makes the gradients, and the step's end frees them."""
+    whole_master: bool = False
+    """ZeRO-1 shards the optimizer's states, but every rank holds all full-precision weights."""
     head_in_split: bool = False
     """Layers are divided among pipeline stages by cost, the output projection counted."""
     modules_in_split: bool = False
     """Modules are divided evenly: embedding, final norm and output projection count as layers."""
     blocking: bool = False
     """Every launch waits for its kernel (``CUDA_LAUNCH_BLOCKING=1``): `dispatch_s` comes on top."""
+    split_beyond: bool = False
+    """That division closes a stage where its cost is beyond its share, not where it reaches it."""
     issue_s: float = 0.0
     """CPU time to issue a tensor-parallel collective beside `dispatch_s`, per rank of its group, in
     a job of more than one node. [s]"""

@@ -8,7 +8,6 @@ from plan3d.simulator.events import StageCosts
 from plan3d.simulator.layout import LayoutTable, Recompute
 from plan3d.simulator.module_split import modules_before
 from plan3d.simulator.numeric import Floats, Ints
-from plan3d.simulator.parameters import head_layers as weight_of_head
 from plan3d.simulator.pipeline import counts_ends, layers_before
 from plan3d.simulator.step_time import recomputed_share, sends
 
@@ -48,11 +47,10 @@ def stage_costs(context: Context, table: LayoutTable) -> StageCosts:
 
 def _layers(context: Context, pp: int, vpp: int) -> Floats:
     """Return how the software divides the layers among virtual stages, shape (pp * vpp,) [1]."""
-    layers, software = context.model.layers, context.software
-    if software.modules_in_split:
+    layers = context.model.layers
+    if context.software.modules_in_split:
         return np.diff(modules_before(layers, pp * vpp, np.arange(pp * vpp + 1.0)))
-    weighed = weight_of_head(context.model) if software.head_in_split else 0.0
-    return virtual_layers(layers, pp, vpp, weighed)
+    return virtual_layers(layers, pp, vpp, context.head_in_layers)
 
 
 def virtual_layers(layers: int, pp: int, vpp: int, head_layers: float = 0.0) -> Floats:

@@ -9,7 +9,8 @@ import numpy as np
 from plan3d.simulator.context import Context
 from plan3d.simulator.estimate import block_costs, layers_of_stages
 from plan3d.simulator.layout import Layout, LayoutTable
-from plan3d.simulator.memory import MemoryTerms, Place, place_params, stage_state, stage_terms
+from plan3d.simulator.memory import MemoryTerms, Place, place_params, stage_terms
+from plan3d.simulator.model_states import stage_state
 from plan3d.simulator.numeric import Floats
 from plan3d.simulator.pipeline import one_rank_has_both_ends
 from plan3d.simulator.result import Memory

@@ -15,8 +15,9 @@ from plan3d.simulator.errors import InputError
 from plan3d.simulator.estimate import estimate
 from plan3d.simulator.layout import Layout, LayoutTable, Recompute, Schedule
 from plan3d.simulator.legality import Reason, explain, reasons
-from plan3d.simulator.memory import logits_bytes, stage_state
+from plan3d.simulator.memory import logits_bytes
 from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.model_states import stage_state
 from plan3d.simulator.numeric import Floats
 from plan3d.simulator.pipeline import in_flight
 from plan3d.simulator.stage_params import StageParams, stage_params

@@ -87,7 +87,9 @@ def outlooks(
         ),
         step_time_s=time_s,
         memory_bytes=memory_bytes,
-        out_of_memory=known.out_of_memory(memory_bytes, estimates.capacity_bytes),
+        out_of_memory=known.out_of_memory(
+            memory_bytes - estimates.kept_bytes, estimates.capacity_bytes
+        ),
     )
 
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Final
 
 from plan3d.planner.validation.runs import Run
+from plan3d.simulator.layout import Schedule
 from plan3d.simulator.model import ModelSpec
+from plan3d.simulator.pipeline import in_flight
 from plan3d.simulator.result import Estimate
 
 CONVENTIONS: Final = (
@@ -65,10 +67,17 @@ def step_time_s(run: Run, model: ModelSpec, peak_flop_per_s: float) -> float | N
 
 
 def memory_bytes(run: Run) -> float | None:
-    """Return the measured memory, if any: GiB if the notes say so, or nvidia-smi [bytes]."""
-    if run.mem_gb is None:
+    """Return the measured memory, if any [bytes].
+
+    GiB if the notes say so, or torchtitan does. nvidia-smi prints MiB, of which a source makes a
+    thousand a GB: "80GB" is more GiB than a card of 81,920 MiB has to give. Where the source does
+    not say how large a micro-batch was, its memory is no target.
+    """
+    if run.mem_gb is None or run.micro_batch is None:
         return None
-    binary = re.search(r"gib|2\^30|/ ?1024\b|nvidia-smi", run.said)
+    if "nvidia-smi" in run.said:
+        return run.mem_gb * 1000 * 2.0**20
+    binary = "torchtitan" in run.framework or re.search(r"gib|2\^30|/ ?1024\b", run.said)
     return run.mem_gb * (2.0**30 if binary else 1e9)
 
 
@@ -76,30 +85,53 @@ FIRST: Final = re.compile(r"rank 0 \(first")
 """Words of sources whose figure is that of the first stage, not of the fullest."""
 
 
-RESERVED: Final = re.compile(r"(?<!-vs-)reserved|nanotron")
-"""Words of sources whose figure is what the allocator reserved. nanotron's published sweep is: the
-table of its jobs (`recorded.csv`) has the same figures in its column of reserved memory."""
+RESERVED: Final = re.compile(r"(?<!-vs-)reserved")
+"""Words of sources whose figure is what the allocator reserved."""
+PRINTS_RESERVED: Final = re.compile("torchtitan|nanotron")
+"""Frameworks that print what is reserved: torchtitan/components/metrics.py; nanotron's published
+sweep, whose table of jobs (`recorded.csv`) has the same figures in its column of reserved memory.
+"""
 
 
 OFFLOADED: Final = re.compile(r"offload ratio alpha=([\d.]+)")
 """Words of sources that move a share of the activations to the host."""
 
 
+UNSTEPPED: Final = re.compile(r"micro-step without optimizer.*global_batch left empty")
+"""Words of sources whose figure is from before the optimizer's first step."""
+
+
 def comparable_bytes(run: Run, estimate: Estimate) -> float:
     """Return the part of the estimated memory that the run's figure counts [bytes].
 
     nvidia-smi counts all; "reserved" all but the CUDA context; an allocator's peak, which is what
-    frameworks print unless they say otherwise, neither context nor fragmentation. Where it is
-    rank 0's, it is the first stage's. The activations that a source moves to the host are not on
-    the GPU.
+    frameworks print unless they say otherwise (`PRINTS_RESERVED`), neither context nor
+    fragmentation. Where it is rank 0's, it is the first stage's. The activations that a source
+    moves to the host are not on the GPU, but for what is on its way; nor are Adam's two states
+    before its first step.
     """
     memory = estimate.first_stage if FIRST.search(run.said) else estimate.memory
     if moved := OFFLOADED.search(run.said):
-        kept = (1 - float(moved[1])) * memory.activations_bytes
-        memory = replace(memory, activations_bytes=kept)
+        gone = float(moved[1]) * (1 - _on_the_way(run))
+        memory = replace(memory, activations_bytes=(1 - gone) * memory.activations_bytes)
+    if UNSTEPPED.search(run.said):
+        # Of 12 bytes the weights' 4. Gradients are summed, so that they are no late-comers.
+        memory = replace(memory, optimizer_bytes=memory.optimizer_bytes / 3)
+        return memory.total_bytes - memory.context_bytes
     if "nvidia-smi" in run.said:
         return memory.total_bytes
     held = memory.total_bytes - memory.context_bytes
-    if RESERVED.search(run.said):
+    if RESERVED.search(run.said) or PRINTS_RESERVED.search(run.framework):
         return held
     return held - memory.margin_bytes
+
+
+def _on_the_way(run: Run) -> float:
+    """Return the share of a first stage's activations that two of its virtual stages keep [1].
+
+    One goes to the host while the next is computed: that there are two is an assumption.
+    """
+    pp, vpp = float(run.pp or 1), float(run.vpp or 1)
+    kind = float(Schedule.INTERLEAVED if vpp > 1 else Schedule.ONE_F_ONE_B)
+    flying = float(in_flight(0.0, pp, vpp, float("inf"), kind))
+    return min(1.0, 2 / (vpp * flying))

@@ -27,6 +27,8 @@ FAMILIES: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     # The Ultra-Scale Playbook's: tied where the MLP is narrower than 10,000, which is below 8B,
     # github.com/huggingface/nanotron scripts/scaling_benchmarks.py.
     (r"llama-like-[134]b", {**LLAMA, "tied": True}),
+    # Llama 3.2's model card: 1B and 3B share the embedding.
+    (r"llama-3\.2-[13]b", {**LLAMA, "tied": True}),
 )
 """Families that differ from the two usual blocks; the first pattern that the name matches."""
 NOT_A_DECODER: Final = r"not an llm|\b(vit|bert|t5|resnet)\b"

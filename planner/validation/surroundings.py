@@ -66,7 +66,8 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("composer|foundry", {2022: "fsdp-2022", 9999: "fsdp-2023"}),
     ("jax", {9999: "jax-2024"}),
     ("kempnerforge", {9999: "kempnerforge-2026"}),
-    ("torchtitan|fsdp2|torchtune|litgpt", {2025: "fsdp2-2024", 9999: "fsdp2-2026"}),
+    ("torchtitan|fsdp2", {2024: "fsdp2-2024", 2025: "fsdp2-2025", 9999: "fsdp2-2026"}),
+    ("torchtune|litgpt", {9999: "fsdp2-2024"}),
     ("fsdp", {2022: "fsdp-2022", 2023: "fsdp-2023", 9999: "fsdp2-2024"}),
     ("gpt-neox", {2022: "megatron-deepspeed-2022", 9999: "gpt-neox-2023"}),
     ("megatron-deepspeed", {9999: "megatron-deepspeed-2022"}),
@@ -85,8 +86,13 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
 
 BEFORE_FIX: Final = re.compile(r"before the fix of its pipelines")
 """Words on a version of nanotron whose pipelines wait for every transfer."""
-EAGER: Final = ("fsdp2-2024", "fsdp2-2026", "kempnerforge-2026")
-"""Generations that have a variant without torch.compile."""
+EAGER: Final = {
+    "fsdp2-2024": "fsdp2-2024-eager",
+    "fsdp2-2025": "fsdp2-2024-eager",
+    "fsdp2-2026": "fsdp2-2026-eager",
+    "kempnerforge-2026": "kempnerforge-2026-eager",
+}
+"""Generations that have a variant without torch.compile, and it."""
 WITHOUT_COMPILE: Final = re.compile(r"\beager\b|^packed dataset \(cumulative")
 """Words on a run without torch.compile (torchtune's table turns it on after packing)."""
 ASYNC_TP: Final = re.compile(r"\basync tp\b")
@@ -105,6 +111,14 @@ VARIANTS: Final = (
 47.65 GiB are 50.16 % in the log of pytorch/torchtitan@7a04053, and torchao's roofline model has its
 2.4 TB/s, "custom to Meta's H100 variant" (pytorch/ao@0598012
 torchao/testing/training/roofline_utils.py); of the B200, see its profile."""
+CHUNKED_LOSS: Final = re.compile(
+    r"\+(chunked cross-entropy|activation checkpointing|optimizer step in backward) \(cumulative"
+)
+"""Words on a run whose loss works on an eighth of the logits at a time (torchtune's table has it
+in that row and all below)."""
+CHUNKED_LOGITS_BYTES: Final = 2 + 2 + 12 / 8
+"""The logits and their gradient in 16 bits, a chunk as with the whole: torchtune's
+torchtune/modules/loss/ce_chunked_output_loss.py. [bytes]"""
 KERNELS: Final = (
     (r"kernel: (torch|fused)\b", ("unfused",)),
     (r"kernel: flash_attentionv?1", ("flash1", "flash2")),
@@ -154,8 +168,8 @@ def software_of(run: Run, profiles: Profiles) -> Software:
     )
     name = next(name for last, name in named.items() if run.year <= last)
     if name in EAGER and _is_eager(run):
-        name = f"{name}-eager"
-    elif name == "fsdp2-2024" and ASYNC_TP.search(words):
+        name = EAGER[name]
+    elif name in ("fsdp2-2024", "fsdp2-2025") and ASYNC_TP.search(words):
         name = f"{name}-async-tp"
     if name == "megatron-deepspeed-2022" and "bf16" in run.precision.lower():
         name = "megatron-deepspeed-2022-bf16"
@@ -164,6 +178,8 @@ def software_of(run: Run, profiles: Profiles) -> Software:
     software = profiles.software(name)
     if name.startswith("megatron-deepspeed") and BLOCKING.search(run.inter_node.lower()):
         software = replace(software, blocking=run.gpus >= BLOCKING_GPUS)
+    if CHUNKED_LOSS.search(run.said):
+        software = replace(software, logits_bytes=CHUNKED_LOGITS_BYTES)
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
         return software

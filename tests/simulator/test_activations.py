@@ -113,18 +113,6 @@ def test_gathered_inputs_may_be_kept() -> None:
     assert more == 2 * 2 * 1024 * (1 - 1 / 4)
 
 
-@given(late=st.floats(0, 1), tp=st.sampled_from([1, 2, 8]))
-@settings(max_examples=20, deadline=None)
-def test_gathered_inputs_may_be_freed_late(late: float, tp: int) -> None:
-    """A share of what keeping them costs: none without sequence parallelism, all at 1."""
-    context = Context(model=LLAMA, work=WORK, cluster=DGX, software=FLASH)
-    some = replace(context, software=replace(FLASH, late_freed=late))
-    for sp in (0, 1):
-        layout = Layout(tp=tp, sp=sp)
-        more = per_token(LLAMA, layout, some) - per_token(LLAMA, layout, context)
-        assert more == pytest.approx(sp * late * 2 * 2 * 1024 * (1 - 1 / tp), abs=1e-6)
-
-
 def test_a_softmax_in_32_bit_keeps_a_copy_of_its_result() -> None:
     """4 bytes more of each of the 1,024 scores of 16 heads, where the scores are kept at all."""
     wide = replace(PLAIN, fp32_softmax=True)

@@ -23,7 +23,6 @@ from tests.simulator.jobs import (
     BUSY,
     DGX,
     GPT,
-    IDEAL,
     LATENT,
     LLAMA,
     MIXTURE,
@@ -216,83 +215,12 @@ def test_gated_and_rotary_move_more() -> None:
     assert rotary[0] - plain[0] == pytest.approx(2 * 2 * (16 + 4) * 64, rel=1e-3)
 
 
-def test_launches_cost() -> None:
-    gpu = replace(IDEAL, elementwise_overhead_s=1.0)
-    slow = replace(context(), cluster=replace(WIRE, gpu=gpu))
-    assert block_time(slow, one(Layout())).forward.elementwise_s[0] == pytest.approx(6, rel=1e-3)
-
-
-def test_the_cpu_is_the_clock_of_a_small_block() -> None:
-    slow = replace(context(), software=replace(PLAIN, dispatch_s=1.0))
-    block = block_time(slow, one(Layout(tp=2)))
-    assert block.forward.total_s[0] == pytest.approx(1.0)
-    assert block.backward.total_s[0] == pytest.approx(2.0)
-    assert block_time(context(), one(Layout(tp=2))).forward.dispatch_s[0] == 0
-
-
-@pytest.mark.parametrize(
-    ("layout", "forward_s", "backward_s"),
-    [
-        pytest.param(Layout(tp=8), 1.0, 2.0, id="one node"),
-        pytest.param(Layout(tp=1, dp=16), 1.0, 2.0, id="nothing to issue"),
-        pytest.param(Layout(tp=8, dp=2), 1 + 4 * 8 * 0.5, 2 + 6 * 8 * 0.5, id="two nodes"),
-        pytest.param(Layout(tp=4, pp=4), 1 + 4 * 4 * 0.5, 2 + 6 * 4 * 0.5, id="by a pipeline"),
-    ],
-)
-def test_collectives_are_issued_slowly_between_nodes(
-    layout: Layout, forward_s: float, backward_s: float
-) -> None:
-    slow = replace(context(), software=replace(PLAIN, dispatch_s=1.0, issue_s=0.5))
-    block = block_time(slow, one(layout))
-    assert block.forward.total_s[0] == pytest.approx(forward_s)
-    assert block.backward.total_s[0] == pytest.approx(backward_s)
-
-
-def test_collectives_between_nodes_are_launched_in_every_node() -> None:
-    """Two nodes: four launches of 0.5 s in each forward, six backward."""
-    cluster = replace(WIRE, network=replace(WIRE.network, launch_s=0.5))
-    slow = replace(context(), cluster=cluster, software=replace(PLAIN, dispatch_s=1e6))
-    block = block_time(slow, one(Layout(tp=16)))
-    assert block.forward.total_s[0] == pytest.approx(1e6 + 4 * 2 * 0.5)
-    assert block.backward.total_s[0] == pytest.approx(2e6 + 6 * 2 * 0.5)
-
-
-def test_gradients_are_added_up_in_every_micro_batch() -> None:
-    """10 bytes of each of 4 h^2 + 2 h f weights, and vectors, at 1.6e12 bytes/s."""
-    summed = replace(context(), software=replace(PLAIN, accumulate_bytes=10.0))
-    found, plain = (block_time(c, one(Layout(tp=2))) for c in (summed, context()))
-    more_s = found.backward.elementwise_s[0] - plain.backward.elementwise_s[0]
-    matrices = (4 * 512**2 + 2 * 512 * 2048) / 2
-    assert more_s == pytest.approx(10 * matrices / 1.6e12, rel=0.01)
-    assert found.forward.total_s[0] == plain.forward.total_s[0]
-
-
-@pytest.mark.parametrize(("share", "on"), [(0.0, 1), (0.4, 1), (0.4, 0), (1.0, 1)])
-def test_overlap_hides_communication_behind_products(share: float, on: int) -> None:
-    some = replace(context(), software=replace(PLAIN, tp_overlap=share))
-    found = block_time(some, one(Layout(tp=8, micro_batch=8, tp_overlap=on))).forward
-    hidden = min(share * on * found.tp_link_s[0], found.matmul_s[0])
-    assert found.tp_comm_s[0] == pytest.approx(found.tp_link_s[0] - hidden)
-
-
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_a_pass_is_the_sum_of_its_parts(model: ModelSpec) -> None:
     busy = replace(context(model), software=BUSY)
     found = block_time(busy, one(Layout(tp=2, cp=2, sp=1, ep=2, dp=4))).backward
     parts = ("matmul", "attention", "elementwise", "dispatch", "tp_comm", "cp_comm", "ep_comm")
     assert found.total_s == pytest.approx(sum(getattr(found, f"{p}_s") for p in parts))
-
-
-def test_a_blocking_launch_adds_the_time_of_the_cpu() -> None:
-    """Hidden behind the kernels otherwise."""
-    software = replace(PLAIN, dispatch_s=1e-9)
-    beside = block_time(replace(context(), software=software), one(Layout()))
-    blocking = replace(software, blocking=True)
-    after = block_time(replace(context(), software=blocking), one(Layout()))
-    assert beside.forward.dispatch_s[0] == beside.backward.dispatch_s[0] == 0
-    assert after.forward.dispatch_s[0] == pytest.approx(1e-9)
-    assert after.backward.dispatch_s[0] == pytest.approx(2e-9)
-    assert after.forward.matmul_s[0] == beside.forward.matmul_s[0]
 
 
 @pytest.mark.parametrize("on", [0, 1])

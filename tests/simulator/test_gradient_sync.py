@@ -11,7 +11,7 @@ from plan3d.simulator.layout import Layout, Order
 from plan3d.simulator.software import Software
 from plan3d.simulator.workload import GradientSync
 from tests.simulator.jobs import GPT, PLAIN, WIRE, WORK, one
-from tests.simulator.test_memory import params
+from tests.simulator.test_model_states import params
 
 DENSE = params(60.0, ends=40.0, unit=10.0)
 NO_SYNC = GradientSync()

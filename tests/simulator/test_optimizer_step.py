@@ -9,7 +9,7 @@ from plan3d.simulator.layout import Layout
 from plan3d.simulator.optimizer_step import offload_s, optimizer_s, own_params
 from plan3d.simulator.workload import OPTIMIZERS, PRECISIONS
 from tests.simulator.jobs import GPT, PLAIN, WIRE, WORK, one
-from tests.simulator.test_memory import params
+from tests.simulator.test_model_states import params
 
 CONTEXT = Context(model=GPT, work=WORK, cluster=WIRE, software=PLAIN)
 

@@ -1,9 +1,12 @@
 """Pipelines in closed form against schedules played operation by operation."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plan3d.simulator.context import Context
 from plan3d.simulator.layout import Layout, LayoutTable, Schedule
 from plan3d.simulator.pipeline import (
     StageLayers,
@@ -14,6 +17,7 @@ from plan3d.simulator.pipeline import (
     stage_layers,
     weighed_layers,
 )
+from tests.simulator.jobs import DGX, GPT, PLAIN, WORK
 from tests.simulator.schedules import most_alive, order, play
 
 stages, times = st.integers(2, 6), st.sampled_from([1.0, 2.0, 3.5])
@@ -74,6 +78,18 @@ def test_a_heavy_head_fills_the_first_stage() -> None:
     assert found.fullest.tolist() == [10, 16]
     assert found.last.tolist() == [6, 16]
     assert found.even.tolist() == [1, 1]
+
+
+def test_a_split_may_close_a_stage_beyond_its_share_only() -> None:
+    """The head weighs four layers, as the blocks of GPT with a vocabulary of 4 x 12 h: 10 or 11."""
+    model = replace(GPT, layers=16, vocab=4 * 12 * GPT.hidden)  # a block is 12 h^2
+    for beyond, layers in ((False, 10), (True, 11)):
+        software = replace(PLAIN, head_in_split=True, split_beyond=beyond)
+        context = Context(model=model, work=WORK, cluster=DGX, software=software)
+        table = LayoutTable.of([Layout(pp=2)])
+        assert StageLayers.of(16.0, table, context.head_in_layers).fullest.tolist() == [layers]
+    plain = Context(model=model, work=WORK, cluster=DGX, software=PLAIN)
+    assert plain.head_in_layers == 0
 
 
 def test_a_table_has_the_stages_of_its_rows() -> None:

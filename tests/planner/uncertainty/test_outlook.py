@@ -107,6 +107,16 @@ def test_less_capacity_is_riskier() -> None:
     assert chances[0] < 0.01 < chances[-1]
 
 
+def test_what_an_allocator_gives_back_is_no_risk() -> None:
+    """A GPU filled to the brim by what is only cached is no riskier than without."""
+    table, plain = LayoutTable.of([Layout(dp=8)]), job(8, cluster=cluster(memory_gib=80.0))
+    caches = replace(plain, software=replace(plain.software, memory_cached=1e6))
+    full = estimates(caches, table)
+    assert full.memory_bytes[0] == pytest.approx(full.capacity_bytes)
+    risks = [outlooks(j, table, estimates(j, table), calibration()) for j in (plain, caches)]
+    assert risks[0].out_of_memory[0] == pytest.approx(risks[1].out_of_memory[0])
+
+
 def test_the_shipped_calibration_is_the_default() -> None:
     asked, table = job(8), LayoutTable.of([Layout(dp=8)])
     assert outlooks(asked, table, estimates(asked, table)).row(0).regime == "unseen"

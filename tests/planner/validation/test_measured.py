@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,11 +57,23 @@ def test_no_time_without_a_convention(run: Callable[..., Run]) -> None:
 
 @pytest.mark.parametrize(
     ("notes", "unit"),
-    [("", 1e9), ("mem GiB", 2**30), ("bytes/2^30", 2**30), ("nvidia-smi", 2**30), ("/1e9", 1e9)],
+    [
+        ("", 1e9),
+        ("mem GiB", 2**30),
+        ("bytes/2^30", 2**30),
+        ("nvidia-smi", 1000 * 2**20),
+        ("/1e9", 1e9),
+    ],
 )
 def test_memory_units(run: Callable[..., Run], notes: str, unit: float) -> None:
-    assert memory_bytes(run(mem_gb=10.0, notes=notes)) == 10 * unit
-    assert memory_bytes(run(notes=notes)) is None
+    assert memory_bytes(run(mem_gb=10.0, notes=notes, micro_batch=1)) == 10 * unit
+    assert memory_bytes(run(notes=notes, micro_batch=1)) is None
+    assert memory_bytes(run(mem_gb=10.0, notes=notes, micro_batch=None)) is None
+
+
+def test_torchtitan_prints_gib(run: Callable[..., Run]) -> None:
+    row = run(mem_gb=10.0, framework="torchtitan FSDP2", micro_batch=1)
+    assert memory_bytes(row) == 10 * 2**30
 
 
 @pytest.mark.parametrize(
@@ -70,7 +83,9 @@ def test_memory_units(run: Callable[..., Run], notes: str, unit: float) -> None:
         ("max_reserved", 51),
         ("", 50),
         ("allocated-vs-reserved not stated", 50),
-        ("activation CPU offload ratio alpha=0.60; reserved", 0.4 * 50 + 1),
+        # Two of the 5 x 94/10 x 1/2 virtual stages in flight are on their way.
+        ("activation CPU offload ratio alpha=0.60; reserved", 50 * (1 - 0.6 * (1 - 2 / 47)) + 1),
+        ("one micro-step without optimizer (DDP); global_batch left empty", 51),
     ],
 )
 def test_memory_is_compared_with_what_it_counts(
@@ -83,6 +98,7 @@ def test_memory_is_compared_with_what_it_counts(
     # Activations of 50 GB, a margin of 1 GB, a context of 2 GB.
     row = run(notes=notes, micro_batch=1)
     case = case_of(row, profiles)
+    row = replace(row, pp=8, vpp=5)
     table = fake(lambda t: np.ones(len(t)))(
         case.model, case.work, case.cluster, case.software, LayoutTable.of(case.layouts)
     )

@@ -35,6 +35,7 @@ def test_families_that_differ(run: Callable[..., Run]) -> None:
     assert (qwen3.qk_norm, qwen3.qkv_bias) == (True, False)
     assert model_of(run(model="llama-like-1B", gated_mlp=1)).value.tied
     assert not model_of(run(model="llama-like-8B", gated_mlp=1)).value.tied
+    assert model_of(run(model="Llama-3.2-3B", gated_mlp=1)).value.tied
 
 
 def test_heads_may_be_wider_than_the_hidden_size(run: Callable[..., Run]) -> None:

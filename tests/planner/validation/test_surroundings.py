@@ -80,8 +80,8 @@ def test_no_gpu_no_prediction(run: Callable[..., Run], profiles: Profiles, gpu: 
         ("llm-foundry/Composer FSDP", 2023, "torch 1.13-era table", "fsdp-2022"),
         ("torchtitan FSDP2", 2024, "torch.compile", "fsdp2-2024"),
         ("torchtitan FSDP2", 2024, "local batch 1", "fsdp2-2024-eager"),
-        ("torchtitan FSDP2", 2025, "async TP, torch.compile", "fsdp2-2024-async-tp"),
-        ("torchtitan FSDP2", 2025, "vanilla TP, torch.compile", "fsdp2-2024"),
+        ("torchtitan FSDP2", 2025, "async TP, torch.compile", "fsdp2-2025-async-tp"),
+        ("torchtitan FSDP2", 2025, "vanilla TP, torch.compile", "fsdp2-2025"),
         ("torchtitan FSDP2", 2026, "torch.compile", "fsdp2-2026"),
         ("torchtitan FSDP2", 2026, "eager", "fsdp2-2026-eager"),
         ("torchtune", 2025, "packed dataset (cumulative); x", "fsdp2-2024-eager"),
@@ -113,7 +113,7 @@ def test_generation_by_framework_and_year(
         ({"node_allreduce_gb_s": 424.0}, "nanotron-2024-host-bound"),
         ({"node_allreduce_gb_s": 424.0, "gpus": 8}, "nanotron-2024"),
         ({"node_allreduce_gb_s": 457.0}, "nanotron-2024"),
-        ({"framework": "torchtune FSDP2", "node_allreduce_gb_s": 424.0}, "fsdp2-2024"),
+        ({"framework": "torchtune", "node_allreduce_gb_s": 424.0}, "fsdp2-2024"),
     ],
 )
 def test_the_state_of_nanotron_by_what_its_job_says(
@@ -199,3 +199,19 @@ def test_dropout_of_the_gpt_era(run: Callable[..., Run], profiles: Profiles) -> 
 )
 def test_precision(run: Callable[..., Run], text: str, year: int, gpu: str, name: str) -> None:
     assert precision_of(run(precision=text, year=year, gpu=gpu)).value.name == name
+
+
+@pytest.mark.parametrize(
+    ("notes", "bytes_"),
+    [
+        ("+torch.compile (cumulative)", 12),
+        ("+chunked cross-entropy (cumulative)", 5.5),
+        ("+activation checkpointing (cumulative)", 5.5),
+        ("activation checkpointing", 12),
+    ],
+)
+def test_a_chunked_loss_has_an_eighth_in_32_bits(
+    run: Callable[..., Run], profiles: Profiles, notes: str, bytes_: float
+) -> None:
+    row = run(framework="torchtune", year=2025, notes=notes)
+    assert software_of(row, profiles).logits_bytes == bytes_

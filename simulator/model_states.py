@@ -1,0 +1,117 @@
+"""Parameters, gradients and optimizer states of a stage, after ZeRO."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from plan3d.simulator.context import Context
+from plan3d.simulator.layout import LayoutTable
+from plan3d.simulator.numeric import Floats, Ints, Numeric, column
+from plan3d.simulator.stage_params import StageParams, sync_ranks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StageState:
+    """What a stage holds whatever the micro-batch. Columns of shape (n,) [bytes]."""
+
+    parameters_bytes: Floats
+    gradients_bytes: Floats
+    optimizer_bytes: Floats
+    copied_bytes: Floats
+    """Gradients as the optimizer's step copies them, when activations are gone."""
+    gathered_bytes: Floats
+    summed_bytes: Floats
+    """Gradients where a step has several micro-batches: whole, if they are reduced only once."""
+    standing_bytes: Floats
+    """Parameters then: those that a pipeline does not shard again between micro-batches too."""
+    summed_gathered_bytes: Floats
+    """What is gathered then: one unit's whole gradient is among those."""
+
+    def held_gradients(self, micro_batches: Numeric) -> Floats:
+        """Return the gradients that a step holds, shape (n,) [bytes]."""
+        return np.where(micro_batches > 1, self.summed_bytes, self.gradients_bytes)
+
+    def held_parameters(self, micro_batches: Numeric) -> Floats:
+        """Return the parameters that a step holds, shape (n,) [bytes]."""
+        return np.where(micro_batches > 1, self.standing_bytes, self.parameters_bytes)
+
+    def held_gathered(self, micro_batches: Numeric) -> Floats:
+        """Return what a step holds gathered, shape (n,) [bytes]."""
+        return np.where(micro_batches > 1, self.summed_gathered_bytes, self.gathered_bytes)
+
+    def gather(self, rows: Ints) -> "StageState":
+        """Return some rows."""
+        return StageState(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+def stage_state(context: Context, table: LayoutTable, params: StageParams) -> StageState:
+    """Return model states after ZeRO (S. Rajbhandari et al., arXiv:1910.02054, section 5).
+
+    ZeRO-2 and 3 shard gradients when they are reduced. Where that is not in every micro-batch,
+    they are summed whole, in the type of the reduction: PyTorch FSDP2,
+    ``unsharded_accumulated_grad`` of torch/distributed/fsdp/_fully_shard/_fsdp_param.py. Its
+    pipelines leave gathered parameters so until the last micro-batch's backward pass:
+    ``set_reshard_after_backward(False)`` in torch/distributed/pipelining/stage.py.
+    """
+    precision, optimizer = context.work.precision, context.work.optimizer
+    replicas, expert_replicas = sync_ranks(table)
+    shard = np.minimum(table.shard, replicas)
+    expert_shard = np.maximum(np.minimum(table.shard, expert_replicas), 1)
+    own, routed = params.blocks + params.ends, params.experts
+    cut = own / shard + routed / expert_shard
+    software = context.software
+    copied = np.where((replicas > 1) & (table.zero < 2), software.reduced_copy_bytes, 0.0)
+    gradient = precision.gradient_bytes or software.gradient_bytes + copied
+    state_bytes = optimizer.state_bytes or precision.state_bytes
+    states = precision.master_bytes + optimizer.states * state_bytes
+    unsharded = software.whole_master * precision.master_bytes
+
+    def held(from_stage: int) -> Floats:
+        return np.asarray(np.where(table.zero >= from_stage, cut, own + routed))
+
+    copy = held(1) * (0.0 if precision.gradient_bytes else software.gradient_copy_bytes)
+    reduced = held(2) * gradient
+    whole = (table.zero >= 2) & (not software.zero2_every_micro_batch)
+    summed = (own + routed) * software.reduce_bytes
+    stands = (table.zero > 2) & (table.pp > 1) & (not software.zero2_every_micro_batch)
+    weights = held(3) * precision.weight_bytes
+    unit = _gathered_bytes(context, table, params, alone=not software.zero2_every_micro_batch)
+    return StageState(
+        parameters_bytes=weights,
+        standing_bytes=weights + np.where(stands, (own + routed) * precision.weight_bytes, 0.0),
+        gradients_bytes=reduced,
+        summed_bytes=np.where(whole, summed, reduced),
+        optimizer_bytes=(held(1) * (states - unsharded) + (own + routed) * unsharded)
+        * (1 - table.offload),
+        copied_bytes=copy,
+        gathered_bytes=column(_gathered_bytes(context, table, params), len(table)),
+        summed_gathered_bytes=np.where(stands, 0.0, unit),
+    )
+
+
+def _gathered_bytes(
+    context: Context, table: LayoutTable, params: StageParams, *, alone: bool = False
+) -> Numeric:
+    r"""Bytes of parameters that ZeRO-3 holds gathered, and of a block's whole gradient [bytes].
+
+    .. math:: w (P_{block} + P_{max}) + r P_{block}, \quad P_{max} = \max(P_{block}, P_{ends})
+
+    The next unit is prefetched while one computes (arXiv:2304.11277, section 3.3). The gradient of
+    the ends is whole when all activations are gone.
+
+    Parameters
+    ----------
+    context
+        Bytes per weight *w* and per reduced gradient *r*.
+    table
+        ZeRO stage.
+    params
+        The stage's parameters.
+    alone
+        Without the gradient: all are whole anyway.
+    """
+    weight = context.work.precision.weight_bytes
+    reduce = 0.0 if alone else context.software.reduce_bytes
+    block = params.largest_block + params.largest_experts
+    largest = np.maximum(block, params.ends)
+    return np.where(table.zero > 2, weight * (block + largest) + reduce * block, 0.0)
