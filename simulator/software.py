@@ -4,6 +4,7 @@ Which kernels it runs, what it overlaps, what it keeps. The presets are data fil
 `plan3d.hardware_profiles`.
 """
 
+import math
 from dataclasses import dataclass
 
 
@@ -18,7 +19,8 @@ class Software:
     elementwise_traffic: float
     """Bytes its element-wise kernels move over the fewest possible: 1 is fully fused. [1]"""
     dispatch_s: float
-    """CPU time to issue the forward pass of one layer: the GPU is never faster. [s]"""
+    """CPU time to issue the forward pass of one layer, collectives aside: the GPU is never
+    faster, and backward is twice as long. [s] (benchmarks/count_operations.py counts both.)"""
     gradient_bytes: float
     """Gradient buffer per parameter. [bytes]"""
     reduce_bytes: float
@@ -64,10 +66,11 @@ class Software:
     """Norms run unfused in fp32 and keep a 4-byte copy of their input."""
     fp32_softmax: bool = False
     """Unfused attention's softmax runs in fp32 and keeps a 4-byte copy of its result."""
-    zero3_efficiency: float = 1.0
-    """Bandwidth of ZeRO-3 gathers and reductions over that of whole collectives. [1]"""
+    zero3_copy_bytes_per_s: float = math.inf
+    """Rate at which ZeRO-3 copies what it gathers or reduces, before or after the collective."""
     zero1_efficiency: float = 1.0
-    """The same of ZeRO-1 and 2, whose collectives may be cut by tensor. [1]"""
+    """Bandwidth of ZeRO-1's and 2's collectives, which may be cut by tensor, over that of whole
+    ones. [1]"""
     keeps_gathered: bool = False
     """Inputs gathered for column-parallel layers are kept whole, not gathered again."""
     late_freed: float = 0.0
@@ -88,8 +91,10 @@ class Software:
     with the optimizer's states. [bytes]"""
     head_in_split: bool = False
     """Layers are divided among pipeline stages by cost, the output projection counted."""
+    collective_s: float = 0.0
+    """CPU time to issue a tensor-parallel collective, beside `dispatch_s`. [s]"""
     issue_s: float = 0.0
-    """CPU time to issue a tensor-parallel collective beside `dispatch_s`, per rank of its group, in
-    a job of more than one node. [s]"""
+    """What a slow host takes for it besides, per rank of its group, in a job of more than one
+    node. [s]"""
     reduce_piece_bytes: float = 0.0
     """What one all-reduce of gradients sends at most, a bucket; 0: all at once. [bytes]"""
