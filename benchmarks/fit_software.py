@@ -122,7 +122,8 @@ def write(fit: Fit) -> None:
     for constant in constants(fit.owner):
         name = constant.field
         unit, scale = unit_of(name)
-        value = f"{fit.values[name] * scale:.3g}{unit}"
+        clear = fit.values[name] > fit.errors[name] / 100
+        value = f"{fit.values[name] * scale * clear:.3g}{unit}"
         others = " and what others of its kind say" if constant.common >= 0 else ""
         source = (
             f"benchmarks/fit_software.py on {len(fit.cases)} published runs ({suites}){others}: +- "
