@@ -170,5 +170,7 @@ class Fits:
 
     def of(self, owner: str, suite: str = "") -> Fit:
         """Return the fit of an owner, without the runs of a suite."""
-        others = [self._alone_of(other, suite) for other in owners()]
-        return Fit.of(owner, self._without(owner, suite), believed(owner, others))
+        belief = Belief.before(owner)
+        if any(c.common >= 0 for c in constants(owner)):
+            belief = believed(owner, [self._alone_of(other, suite) for other in owners()])
+        return Fit.of(owner, self._without(owner, suite), belief)
