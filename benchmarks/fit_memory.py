@@ -22,8 +22,9 @@ from plan3d.hardware_profiles.build import key_of
 from plan3d.planner.uncertainty.chances import SMOOTH
 from plan3d.planner.uncertainty.fit import both_outcomes, demand, ran_out
 from plan3d.planner.validation.prediction import Prediction
+from plan3d.planner.validation.recorded import with_records
 from plan3d.planner.validation.rows import Case
-from plan3d.planner.validation.runs import PUBLISHED
+from plan3d.planner.validation.runs import PUBLISHED, read_runs
 from plan3d.planner.validation.scores import balanced_accuracy
 from plan3d.simulator.numeric import Floats
 
@@ -40,7 +41,7 @@ def main() -> None:
     """Fit and print, or write into the profiles."""
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
     path = words[0] if words else str(PUBLISHED)
-    cases = cases_of(path)
+    cases = cases_of(with_records(read_runs(path)))
     for owner, field in FITTED:
         own = [c for c in cases if c.software.name.startswith(owner) and c.measured_bytes]
         value, error = fit(own, field)

@@ -108,8 +108,10 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
     gpu = context.cluster.gpu
     comm = block_comm(context, table, core_f, core_b, moe=moe)
     issue_s = _issue_s(context, table)
-    # Two pairs of collectives each way; backward gathers the inputs of two products again.
-    floor_s = context.software.dispatch_s + 4 * issue_s
+    # Two collectives each way, or two pairs; backward gathers the inputs of two products again.
+    again = 0.0 if context.software.keeps_gathered else 2.0
+    ahead, back = np.where(table.sp > 0, 4.0, 2.0), np.where(table.sp > 0, 4.0 + again, 2.0)
+    floor_s = context.software.dispatch_s + ahead * issue_s
     forward = _pass(
         context, table, comm.forward, _matmuls(context, table, linear_forward_s, moe=moe),
         core_f, memory_bound_s(traffic_f, kernels, gpu), floor_s,
@@ -121,7 +123,7 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
         backward=_pass(
             context, table, comm.backward, _matmuls(context, table, linear_backward_s, moe=moe),
             core_b, memory_bound_s(traffic_b + _accumulated(context, table, moe=moe), kernels, gpu),
-            2 * context.software.dispatch_s + 6 * issue_s,
+            2 * context.software.dispatch_s + back * issue_s,
         ),
         weight_s=column(_matmuls(context, table, linear_weight_s, moe=moe), len(table)),
         unreplayed_s=column(np.minimum(last_s, spare_s), len(table)),
@@ -146,10 +148,10 @@ def _issue_s(context: Context, table: LayoutTable) -> Numeric:
     """CPU time to issue one tensor-parallel collective beside its layer's [s]."""
     cluster = context.cluster
     gpus = table.tp * table.pp * table.dp * table.cp
-    apart = (table.tp > 1) & (gpus > cluster.gpus_per_node)
+    slow_s = np.where(gpus > cluster.gpus_per_node, context.software.issue_s * table.tp, 0.0)
     nodes = place(table.tp, 1.0, cluster.gpus_per_node).nodes
-    launch = np.where(nodes > 1, cluster.network.launch_s * nodes, 0.0)
-    return np.where(apart, context.software.issue_s * table.tp, 0.0) + launch
+    launch_s = np.where(nodes > 1, cluster.network.launch_s * nodes, 0.0)
+    return np.where(table.tp > 1, context.software.collective_s + slow_s, 0.0) + launch_s
 
 
 def _pass(

@@ -77,13 +77,19 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
         return pieces * operation(size / pieces, group, cluster) + routed
 
     sharded, whole = table.zero > 0, table.zero > 2
-    reached = software.zero3_efficiency
     after = reduces_afterwards(software, table)
     scatter = both(dense * reduce_bytes, params.experts * reduce_bytes, "rs")
     pieces = np.where(table.zero > 0, 1.0, _buckets(context, table, params))
     reduced = both(dense * reduce_bytes, params.experts * reduce_bytes, "ar", pieces)
     gather = both(dense * weight_bytes, params.experts * weight_bytes, "ag")
     block, experts = params.largest_block, params.largest_experts
+
+    def per_block(width: float, how: str) -> Numeric:
+        """One block's collective under ZeRO-3, and the copy of what goes through it."""
+        copied_s = (block + experts) * width / software.zero3_copy_bytes_per_s
+        time = both(block * width, experts * width, how) + np.where(group.size > 1, copied_s, 0.0)
+        return np.where(whole, time, 0.0)
+
     copies = all_reduce_s((dense + params.experts) * reduce_bytes / shard, across, cluster)
     pair = Group(size=np.where(table.pp > 1, 2.0, 1.0), local=np.ones(len(table)))
     columns = {
@@ -92,12 +98,8 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
         ),
         "gather_s": np.where(sharded, gather, 0.0)
         + np.where(after, software.gather_piece_s * shard * _tensors(context, params), 0.0),
-        "block_reduce_s": np.where(
-            whole, both(block * reduce_bytes, experts * reduce_bytes, "rs") / reached, 0.0
-        ),
-        "block_gather_s": np.where(
-            whole, both(block * weight_bytes, experts * weight_bytes, "ag") / reached, 0.0
-        ),
+        "block_reduce_s": per_block(reduce_bytes, "rs"),
+        "block_gather_s": per_block(weight_bytes, "ag"),
         "replicate_s": np.where(sharded & (across.size > 1), copies, 0.0),
         "tied_s": np.where(tied > 0, all_reduce_s(tied * reduce_bytes, pair, cluster), 0.0),
     }

@@ -4,6 +4,7 @@ Which kernels it runs, what it overlaps, what it keeps. The presets are data fil
 `plan3d.hardware_profiles`.
 """
 
+import math
 from dataclasses import dataclass
 
 
@@ -18,7 +19,8 @@ class Software:
     elementwise_traffic: float
     """Bytes its element-wise kernels move over the fewest possible: 1 is fully fused. [1]"""
     dispatch_s: float
-    """CPU time to issue the forward pass of one layer: the GPU is never faster. [s]"""
+    """CPU time to issue the forward pass of one layer, collectives aside: the GPU is never
+    faster, and backward is twice as long. [s] (benchmarks/count_operations.py counts both.)"""
     gradient_bytes: float
     """Gradient buffer per parameter. [bytes]"""
     reduce_bytes: float
@@ -73,8 +75,8 @@ class Software:
     """Norms run unfused in fp32 and keep a 4-byte copy of their input."""
     fp32_softmax: bool = False
     """Unfused attention's softmax runs in fp32 and keeps a 4-byte copy of its result."""
-    zero3_efficiency: float = 1.0
-    """Bandwidth of ZeRO-3 gathers and reductions over that of whole collectives. [1]"""
+    zero3_copy_bytes_per_s: float = math.inf
+    """Rate at which ZeRO-3 copies what it gathers or reduces, before or after the collective."""
     zero1_afterwards: bool = False
     """ZeRO-1 and 2 all-reduce the gradients whole, once all are there, and gather the weights after
     the update: every rank has all gradients, and nothing of it is hidden."""
@@ -138,8 +140,10 @@ class Software:
     """Every launch waits for its kernel (``CUDA_LAUNCH_BLOCKING=1``): `dispatch_s` comes on top."""
     split_beyond: bool = False
     """That division closes a stage where its cost is beyond its share, not where it reaches it."""
+    collective_s: float = 0.0
+    """CPU time to issue a tensor-parallel collective, beside `dispatch_s`. [s]"""
     issue_s: float = 0.0
-    """CPU time to issue a tensor-parallel collective beside `dispatch_s`, per rank of its group, in
-    a job of more than one node. [s]"""
+    """What a slow host takes for it besides, per rank of its group, in a job of more than one
+    node. [s]"""
     reduce_piece_bytes: float = 0.0
     """What one all-reduce of gradients sends at most, a bucket; 0: all at once. [bytes]"""

@@ -105,7 +105,7 @@ BUSY = Software(
     pp_overlap=0.5, vocab_multiple=128, sp_default=True, scatter_gather=True,
     zero2_every_micro_batch=True, logits_bytes=8.0, memory_margin=0.03, bucket_bytes=2e8,
     step_overhead_s=0.03, contention=0.1, straggler=0.015, expert_imbalance=1.2,
-    selective_matmul=0.1, selective_elementwise=0.3, fp32_norms=True, zero3_efficiency=0.9,
+    selective_matmul=0.1, selective_elementwise=0.3, fp32_norms=True, zero3_copy_bytes_per_s=9e10,
     keeps_gathered=True, sharded_loss=False, fused_activations=False,
     keeps_unrotated=True, expert_padding=1.5, selective_operands=0.1, selective_tp=0.5,
     stops_early=True, sequence_copies=1.0, cp_gathers=True,

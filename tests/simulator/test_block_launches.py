@@ -33,8 +33,9 @@ def test_the_cpu_is_the_clock_of_a_small_block() -> None:
     [
         pytest.param(Layout(tp=8), 1.0, 2.0, id="one node"),
         pytest.param(Layout(tp=1, dp=16), 1.0, 2.0, id="nothing to issue"),
-        pytest.param(Layout(tp=8, dp=2), 1 + 4 * 8 * 0.5, 2 + 6 * 8 * 0.5, id="two nodes"),
-        pytest.param(Layout(tp=4, pp=4), 1 + 4 * 4 * 0.5, 2 + 6 * 4 * 0.5, id="by a pipeline"),
+        pytest.param(Layout(tp=8, dp=2), 1 + 2 * 8 * 0.5, 2 + 2 * 8 * 0.5, id="two nodes"),
+        pytest.param(Layout(tp=4, pp=4), 1 + 2 * 4 * 0.5, 2 + 2 * 4 * 0.5, id="by a pipeline"),
+        pytest.param(Layout(tp=4, pp=4, sp=1), 1 + 4 * 2, 2 + 6 * 2, id="in two halves"),
     ],
 )
 def test_collectives_are_issued_slowly_between_nodes(
@@ -46,13 +47,31 @@ def test_collectives_are_issued_slowly_between_nodes(
     assert block.backward.total_s[0] == pytest.approx(backward_s)
 
 
+@pytest.mark.parametrize(
+    ("layout", "keeps", "forward_s", "backward_s"),
+    [
+        pytest.param(Layout(dp=2), False, 1.0, 2.0, id="nothing to issue"),
+        pytest.param(Layout(tp=2), False, 2.0, 3.0, id="two all-reduces each way"),
+        pytest.param(Layout(tp=2, sp=1), False, 3.0, 5.0, id="in halves, and gathered again"),
+        pytest.param(Layout(tp=2, sp=1), True, 3.0, 4.0, id="in halves"),
+    ],
+)
+def test_collectives_take_the_cpu_besides(
+    layout: Layout, keeps: bool, forward_s: float, backward_s: float
+) -> None:
+    slow = replace(PLAIN, dispatch_s=1.0, collective_s=0.5, keeps_gathered=keeps)
+    block = block_time(replace(context(), software=slow), one(layout))
+    assert block.forward.total_s[0] == pytest.approx(forward_s)
+    assert block.backward.total_s[0] == pytest.approx(backward_s)
+
+
 def test_collectives_between_nodes_are_launched_in_every_node() -> None:
-    """Two nodes: four launches of 0.5 s in each forward, six backward."""
+    """Two nodes: two launches of 0.5 s each way."""
     cluster = replace(WIRE, network=replace(WIRE.network, launch_s=0.5))
     slow = replace(context(), cluster=cluster, software=replace(PLAIN, dispatch_s=1e6))
     block = block_time(slow, one(Layout(tp=16)))
-    assert block.forward.total_s[0] == pytest.approx(1e6 + 4 * 2 * 0.5)
-    assert block.backward.total_s[0] == pytest.approx(2e6 + 6 * 2 * 0.5)
+    assert block.forward.total_s[0] == pytest.approx(1e6 + 2 * 2 * 0.5)
+    assert block.backward.total_s[0] == pytest.approx(2e6 + 2 * 2 * 0.5)
 
 
 def test_gradients_are_added_up_in_every_micro_batch() -> None:

@@ -1,0 +1,72 @@
+"""What benchmarks/fit_software.py believes of one generation from the runs of others."""
+
+import importlib
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+PULL = math.log(2) / math.log(1.25)
+"""Standard deviation of seconds per operation, over that of a generation's own. [1]"""
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("fit_pooled")
+
+
+def known(fits: Any, owner: str, field: str, x: float) -> Any:
+    """A fit whose runs say one constant exactly, in widths, and nothing of the others."""
+    names = [c.field for c in fits.constants(owner)]
+    precision = np.diag([1e9 if name == field else 0.0 for name in names])
+    return fits.Fit(
+        owner=owner, values={}, errors={}, cases=(), precision=precision,
+        pushed=precision @ np.full(len(names), x),
+    )  # fmt: skip
+
+
+def of(fits: Any, owner: str, field: str, belief: Any) -> tuple[float, float]:
+    """Mean and variance of a constant."""
+    i = [c.field for c in fits.constants(owner)].index(field)
+    return float(belief.mean[i]), float(belief.covariance[i, i])
+
+
+def test_nothing_is_known_before(fits: Any) -> None:
+    mean, variance = of(fits, "megatron-2020", "dispatch_s", fits.believed("megatron-2020", []))
+    assert (mean, variance) == pytest.approx((0.0, 1 + PULL**2))
+    assert np.allclose(
+        fits.believed("megatron-2020", []).covariance,
+        fits.Belief.before("megatron-2020").covariance,
+    )
+
+
+def test_others_say_what_is_common(fits: Any) -> None:
+    """x = p z + e: of a known x the share p^2 / (1 + p^2) is z's, and that much of z is left."""
+    belief = fits.believed("megatron-2020", [known(fits, "nanotron-2024", "dispatch_s", 2.0)])
+    share = PULL**2 / (1 + PULL**2)
+    expected = (2 * share, 1 + share)
+    assert of(fits, "megatron-2020", "dispatch_s", belief) == pytest.approx(expected, rel=1e-6)
+    assert of(fits, "megatron-2020", "straggler", belief) == pytest.approx((0.0, 1.0))
+
+
+def test_nobody_says_anything_of_itself(fits: Any) -> None:
+    own = known(fits, "megatron-2020", "dispatch_s", 2.0)
+    assert of(fits, "megatron-2020", "dispatch_s", fits.believed("megatron-2020", [own]))[0] == 0
+
+
+def test_kinds_do_not_mix(fits: Any) -> None:
+    belief = fits.believed("megatron-2020", [known(fits, "fsdp-2023", "elementwise_traffic", 2.0)])
+    assert of(fits, "megatron-2020", "elementwise_traffic", belief)[0] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("field", ["elementwise_traffic", "dispatch_s", "straggler"])
+def test_a_constant_stands_where_it_was_thought(fits: Any, field: str) -> None:
+    one = next(c for c in fits.constants("megatron-2020") if c.field == field)
+    assert one.value(0.0) == one.thought
+    low, high = one.limits()
+    assert low < 0 < high
+    assert one.value(low) >= (1 - 1e-6 if field == "elementwise_traffic" else 0)
