@@ -15,12 +15,13 @@ import accuracy_others as elsewhere
 import numpy as np
 from accuracy_choices import choices
 from accuracy_outcomes import outcomes
-from intervals import left_out_coverage
+from intervals import as_unseen, left_out_coverage, without_each
 
 from plan3d.cli.commands.validate_command import Shipped
 from plan3d.cli.figures.accuracy import draw
 from plan3d.cli.figures.style import image
 from plan3d.hardware_profiles import software
+from plan3d.planner.uncertainty.calibration import Calibration
 from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.validation import Errors, Prediction, Validation, published_runs, validate
 from plan3d.planner.validation.recorded import recorded_runs
@@ -40,18 +41,20 @@ PLAINEST = ("v100", "gb200", "b200", "h20")
 def page(result: Validation) -> str:
     """Return the page."""
     unseen = unseen_errors(result.predictions)
+    learnt = (*map(as_unseen, result.predictions), *elsewhere.result().predictions)
+    left_out = without_each(learnt)
     parts: Mapping[str, Iterable[str]] = {
         "summary": summary(result, unseen),
         "time": times(result, unseen),
         "memory": memory(result),
-        "intervals": intervals(result),
+        "intervals": intervals(result, left_out),
         "sweeps": sweeps(result),
         "worst": worst(result),
         "recorded": with_facts(result, validate(recorded_runs(), Shipped())),
         "issue": [f"{1e3 * software('nanotron-2024-host-bound').issue_s:.2g} ms"],
         "wait": [f"{software('nanotron-2024-early').send_overhead_s:.2g} s"],
         "open": table(("suite", "runs", "fastest (used)", "median", "slowest"), choices()),
-        "others": table(elsewhere.HEAD, elsewhere.others()),
+        "others": table(elsewhere.HEAD, elsewhere.others(left_out)),
         "other_score": [elsewhere.score()],
         "other_memory": [elsewhere.memory()],
         "left_out": counted(result.skipped),
@@ -185,18 +188,23 @@ def memory(result: Validation) -> Iterator[str]:
     )
 
 
-def intervals(result: Validation) -> Iterator[str]:
+def intervals(result: Validation, left_out: dict[str, Calibration]) -> Iterator[str]:
     """Yield how many runs are inside their 90 % intervals."""
-    found = coverage(result.predictions)
-    other = left_out_coverage(result.predictions)
+    others = elsewhere.result().predictions
     body = []
-    for name, ours in (("step time", found.time), ("peak memory", found.memory)):
-        theirs = other[name]
-        if ours is not None and theirs is not None:
-            shares = (ours.of_runs, ours.of_suites, theirs.of_runs, theirs.of_suites)
-            body.append((name, f"{ours.runs:,}", *map(percent, shares), f"{ours.factor:.2f}"))
+    for whose, own, new in (
+        ("published", result.predictions, tuple(map(as_unseen, result.predictions))),
+        ("other sources", others, others),
+    ):
+        found, left = coverage(own), left_out_coverage(new, left_out)
+        for name, ours in (("step time", found.time), ("peak memory", found.memory)):
+            theirs = left[name]
+            if ours is not None and theirs is not None:
+                shares = (ours.of_runs, ours.of_suites, theirs.of_runs, theirs.of_suites)
+                words = f"{name}, {whose}", f"{ours.runs:,}"
+                body.append((*words, *map(percent, shares), f"{ours.factor:.2f}"))
     head = ("interval of", "runs", "inside", "mean over suites", "inside, suite left out",
-            "mean over suites, left out", "upper over lower")  # fmt: skip
+            "mean over suites, left out", "upper over lower end")  # fmt: skip
     yield from table(head, body)
 
 

@@ -1,16 +1,16 @@
 """Predictions beside runs of other sources, which no constant was fitted to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 import numpy as np
 
 from plan3d.cli.commands.validate_command import Shipped
-from plan3d.planner.uncertainty.calibration import shipped
+from plan3d.planner.uncertainty.calibration import Calibration
 from plan3d.planner.uncertainty.coverage import inside_time
 from plan3d.planner.validation import Validation, elsewhere_runs, validate
 
-HEAD = ("suite", "source", "runs", "mean error", "bias", "inside the 90 % interval")
+HEAD = ("suite", "source", "runs", "mean error", "bias", "inside the 90 % interval of the others")
 
 
 @cache
@@ -19,11 +19,14 @@ def result() -> Validation:
     return validate(elsewhere_runs(), Shipped())
 
 
-def others() -> Iterator[tuple[str, ...]]:
-    """Yield a row of `HEAD` for each source, and last their means: the other-source score."""
+def others(left_out: Mapping[str, Calibration]) -> Iterator[tuple[str, ...]]:
+    """Yield a row of `HEAD` for each source, and last their means: the other-source score.
+
+    The intervals are by source: those that all others teach.
+    """
     time = result().time
     names = {p.run.suite: p.run.source for p in result().predictions}
-    inside = _inside()
+    inside = _inside(left_out)
     for name, s in time.suites.items():
         shares = (f"{100 * x:.1f} %" for x in (s.mape, s.bias, inside[name]))
         yield name, names[name], str(s.n), *shares
@@ -53,8 +56,13 @@ def recorded() -> dict[str, float]:
     return {name: round(100 * s.mape, 2) for name, s in result().time.suites.items()}
 
 
-def _inside() -> dict[str, float]:
-    """Return by suite the share of its runs inside the intervals that ship [1]."""
-    found = inside_time(result().predictions, shipped())
-    suites = np.array([p.run.suite for p in found.runs])
-    return {name: float(found.held[suites == name].mean()) for name in sorted(set(suites.tolist()))}
+def _inside(left_out: Mapping[str, Calibration]) -> dict[str, float]:
+    """Return by suite the share of its runs inside the intervals of the others [1]."""
+    return {
+        name: float(
+            inside_time(
+                [p for p in result().predictions if p.run.suite == name], left_out[name]
+            ).held.mean()
+        )
+        for name in sorted(result().time.suites)
+    }

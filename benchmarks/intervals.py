@@ -1,11 +1,10 @@
 """How wrong predictions are: learn planner/uncertainty/intervals.toml, and test what it says.
 
-Run as ``python benchmarks/intervals.py [RUNS.csv] [--dry] [--fitted]``; without a file, on the runs
-that ship. ``--dry`` prints and writes nothing. Residuals are those of predictions with constants
-fitted to the other suites (planner/validation/unseen.csv), for that is how a new suite is
-predicted; ``--fitted`` takes those of the constants that ship. Each test leaves out what it tests:
-a suite for the intervals and for the chance to be near the best, a sweep for the chance to run out
-of memory.
+Run as ``python benchmarks/intervals.py [--dry]``, on the runs that ship; ``--dry`` prints and
+writes nothing. Residuals are those of predictions that no fit saw, for that is how a new source is
+predicted: published suites with constants fitted to the others (planner/validation/unseen.csv),
+and the runs of other sources (elsewhere.csv). Each test leaves out what it tests: a suite for the
+intervals and for the chance to be near the best, a sweep for the chance to run out of memory.
 """
 
 import datetime
@@ -16,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -34,8 +32,8 @@ from plan3d.planner.uncertainty.fit import (
     ran_out,
     sweeps,
 )
-from plan3d.planner.validation import Prediction, read_runs, validate
-from plan3d.planner.validation.runs import PUBLISHED
+from plan3d.planner.validation import Prediction, elsewhere_runs, published_runs, validate
+from plan3d.planner.validation.runs import ELSEWHERE, PUBLISHED
 from plan3d.planner.validation.unseen import unseen_times
 from plan3d.simulator.numeric import Bools, Floats
 from plan3d.simulator.result import StepTime
@@ -46,35 +44,41 @@ BINS = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1.0)
 
 def main() -> None:
     """Write the calibration, print the tests."""
-    paths = [Path(word) for word in sys.argv[1:] if not word.startswith("--")]
-    path = paths[0] if paths else PUBLISHED
-    shipped = validate(read_runs(path), Shipped()).predictions
-    predictions = shipped if "--fitted" in sys.argv else tuple(map(as_unseen, shipped))
+    shipped = validate(published_runs(), Shipped()).predictions
+    others = validate(elsewhere_runs(), Shipped()).predictions
+    learnt = (*map(as_unseen, shipped), *others)
     source = Source(
-        runs=path.name,
-        digest=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+        runs=f"{PUBLISHED.name}, {ELSEWHERE.name}",
+        digest=hashlib.sha256(PUBLISHED.read_bytes() + ELSEWHERE.read_bytes()).hexdigest()[:16],
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
     )
-    found = calibrate(predictions, source)
+    found = calibrate(learnt, source)
     if "--dry" not in sys.argv:
         SHIPPED.write_text(as_toml(found), encoding="utf-8")
-    left_out = {suite: without(predictions, suite, source) for suite in suite_names(predictions)}
+    left_out = without_each(learnt)
     show_bands(found)
-    for name, inside in (("step time", inside_time), ("peak memory", inside_memory)):
-        show_coverage(name, inside(shipped, found), inside_left_out(predictions, left_out, inside))
-    show_reliability(predictions, found.out_of_memory)
-    show_near_best(predictions, left_out)
+    for kind, own in (("published", learnt[: len(shipped)]), ("other sources", others)):
+        for name, inside in (("step time", inside_time), ("peak memory", inside_memory)):
+            as_ships = inside(shipped if kind == "published" else others, found)
+            show_coverage(f"{name}, {kind}", as_ships, inside_left_out(own, left_out, inside))
+    show_reliability(learnt, found.out_of_memory)
+    show_near_best(learnt, left_out)
     show_regret(shipped, left_out)
 
 
-def left_out_coverage(shipped: Sequence[Prediction]) -> dict[str, Coverage | None]:
-    """Return coverage by quantity, each suite left out of constants and intervals alike."""
-    predictions = tuple(map(as_unseen, shipped))
+def without_each(learnt: Sequence[Prediction]) -> dict[str, Calibration]:
+    """Return by suite what all others teach."""
     nowhere = Source(runs="", digest="", date="")
-    known = {suite: without(predictions, suite, nowhere) for suite in suite_names(predictions)}
+    return {suite: without(learnt, suite, nowhere) for suite in suite_names(learnt)}
+
+
+def left_out_coverage(
+    own: Sequence[Prediction], left_out: dict[str, Calibration]
+) -> dict[str, Coverage | None]:
+    """Return coverage by quantity, each suite left out of constants and intervals alike."""
     return {
-        "step time": inside_left_out(predictions, known, inside_time).score(),
-        "peak memory": inside_left_out(predictions, known, inside_memory).score(),
+        "step time": inside_left_out(own, left_out, inside_time).score(),
+        "peak memory": inside_left_out(own, left_out, inside_memory).score(),
     }
 
 
@@ -126,8 +130,8 @@ def inside_left_out(
     """Return which runs are inside the intervals that their own suite had no part in."""
     return joined(
         [
-            inside([p for p in predictions if p.run.suite == suite], known)
-            for suite, known in left_out.items()
+            inside([p for p in predictions if p.run.suite == suite], left_out[suite])
+            for suite in suite_names(predictions)
         ]
     )
 

@@ -116,6 +116,10 @@ CHUNKED_LOSS: Final = re.compile(
 )
 """Words on a run whose loss works on an eighth of the logits at a time (torchtune's table has it
 in that row and all below)."""
+FUSED_LOSS: Final = re.compile("composer|foundry")
+"""Frameworks whose loss is one kernel each way on 16-bit logits: MPT's default, flash-attn's
+(``fused_crossentropy`` in llmfoundry/models/mpt/modeling_mpt.py, github.com/mosaicml/llm-foundry at
+0085285). The logits and their gradient are kept, read once forward, read and written backward."""
 CHUNKED_LOGITS_BYTES: Final = 2 + 2 + 12 / 8
 """The logits and their gradient in 16 bits, a chunk as with the whole: torchtune's
 torchtune/modules/loss/ce_chunked_output_loss.py. [bytes]"""
@@ -180,6 +184,10 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         software = replace(software, blocking=run.gpus >= BLOCKING_GPUS)
     if CHUNKED_LOSS.search(run.said):
         software = replace(software, logits_bytes=CHUNKED_LOGITS_BYTES)
+    if FUSED_LOSS.search(run.framework.lower()):
+        software = replace(
+            software, logits_bytes=4.0, loss_forward_bytes=2.0, loss_backward_bytes=4.0
+        )
     kernel = next((k for pattern, k in KERNELS if re.search(pattern, run.said)), None)
     if kernel is None:
         return software
