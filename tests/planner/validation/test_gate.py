@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from plan3d.planner.validation import Validation, published_runs, validate
+from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.unseen import unseen_errors, unseen_times
 from tests.planner.validation.test_accuracy import Shipped
 
@@ -72,6 +73,11 @@ def test_memory_and_ranking_are_no_worse(result: Validation, recorded: dict[str,
     regret = 100 * sum(s.regret for s in result.sweeps) / len(result.sweeps)
     assert regret <= recorded["regret"] + SLACK
     assert len(result.predictions) >= recorded["runs"]
+
+
+def test_jobs_that_recorded_their_state_are_predicted_no_worse(recorded: dict[str, float]) -> None:
+    told = validate(recorded_runs().of_suite("ultra"), Shipped())
+    assert 100 * told.time.suites["ultra"].mape <= recorded["told"] + SLACK
 
 
 def test_unseen_predictions_are_of_this_model(monkeypatch: pytest.MonkeyPatch) -> None:
