@@ -4,7 +4,7 @@ Few, so that each has many suites. Each is there because the residuals differ, a
 
 - *plain*: what the constants were made for. Matrix products dominate, and their speed is the best
   known of all constants.
-- *rare*: experts, context parallelism or ZeRO-3. Fewer than nine suites have any of them.
+- *rare*: experts, context parallelism or ZeRO-3, which few sources have.
 - *slow-one-node*, *slow-many-nodes*: the predicted MFU is below `SLOW`. Something other than matrix
   products dominates: launches and small kernels within a node, the network between nodes. A wrong
   constant of the latter is felt in full, and networks differ most of all.

@@ -132,6 +132,6 @@ def test_a_validation_says_how_many_runs_the_intervals_hold(capsys: Capture) -> 
     assert 0 <= found["time"]["of_runs"] <= 1 < found["time"]["factor"]
     run(["validate", "--suite", "korth22"])
     assert (
-        "90 % intervals, learnt from the published runs, hold: step time "
+        "90 % intervals, learnt from predictions that no fit saw, hold: step "
         in capsys.readouterr().out
     )
