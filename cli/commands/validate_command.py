@@ -15,6 +15,7 @@ from plan3d.cli.scores import scores
 from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.validation import elsewhere_runs, published_runs, read_runs, validate
 from plan3d.planner.validation.recorded import recorded_runs
+from plan3d.planner.validation.runs import Runs
 from plan3d.planner.validation.unseen import unseen_errors
 from plan3d.simulator.errors import unknown
 from plan3d.simulator.hardware import Cluster
@@ -29,7 +30,7 @@ SETS: Final = {
 """The runs that ship: as their sources print them, with what their jobs recorded, and those of
 other sources, which no constant was fitted to."""
 SHOWN = 5
-"""Unreadable rows that are named one by one."""
+"""Rows left out that are named one by one without --verbose."""
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 EXAMPLES: Final = (
@@ -99,7 +100,7 @@ def run(
     files.new(csv)
     if by is not None and by not in GROUPS:
         raise unknown("grouping", by, GROUPS)
-    found = SETS[runs]() if runs in SETS else read_runs(runs)
+    found = _read(runs)
     detail(f"{runs}: {len(found.rows):,} runs")
     with doing("predicting runs") as told:
         result = validate(found.of_suite(suite) if suite else found, Shipped(), progress=told)
@@ -118,9 +119,20 @@ def run(
         show(text)
 
 
+def _read(runs: str) -> Runs:
+    """Return the runs of a set that ships, or of a file."""
+    if runs in SETS:
+        return SETS[runs]()
+    if not Path(runs).suffix and not Path(runs).exists():
+        raise unknown("runs file or set of runs", runs, SETS)
+    return read_runs(runs)
+
+
 def _warn(rows: Sequence[str]) -> None:
-    """Name the first rows that cannot be read, or be right."""
+    """Name the first rows that cannot be read, or be right; all of them if --verbose."""
     for text in rows[:SHOWN]:
         note(text)
     if len(rows) > SHOWN:
-        note(f"and {len(rows) - SHOWN:,} more rows")
+        note(f"and {len(rows) - SHOWN:,} more rows, which --verbose names")
+    for text in rows[SHOWN:]:
+        detail(text)

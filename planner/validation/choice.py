@@ -13,4 +13,16 @@ class Choice(NamedTuple, Generic[T]):
 
 
 class SkipError(Exception):
-    """A run that cannot be expressed; the message is the reason, the same for all such runs."""
+    """A run that cannot be expressed; the message is the reason, the same for all such runs.
+
+    Parameters
+    ----------
+    reason
+        The message.
+    particulars
+        Columns and values of this run, if they contradict each other.
+    """
+
+    def __init__(self, reason: str, particulars: str = "") -> None:
+        super().__init__(reason)
+        self.particulars = particulars

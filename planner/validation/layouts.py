@@ -18,6 +18,8 @@ ZERO_BUBBLE: Final = {
 }
 """Zero-bubble schedules as sources name them (arXiv:2401.10241: ZB-1p and ZB-2p are searched within
 the memory of H1 and H2)."""
+ENDS: Final = 2
+"""Layers that embedding and output may count as, where stages are cut evenly. [1]"""
 LARGEST_MICRO_BATCH: Final = 64
 """Of a free choice. [sequences]"""
 
@@ -87,7 +89,18 @@ def _degrees(run: Run) -> Choice[Layout]:
     if ranks * dp == run.gpus:
         own_dimension = 1
     elif ranks * dp * own_dimension != run.gpus:
-        raise SkipError("tp*pp*cp*dp is not the number of GPUs")
+        raise SkipError(
+            "tp*pp*cp*dp is not the number of GPUs",
+            f"columns tp {tp}, pp {pp}, cp {cp}, dp {run.dp or 'unstated'} and ep "
+            f"{run.ep or 'unstated'} do not multiply to gpus {run.gpus}",
+        )
+    if run.heads % tp:
+        raise SkipError("impossible layout", f"column tp {tp} does not divide heads {run.heads}")
+    if pp * (run.vpp or 1) > run.layers + ENDS:
+        raise SkipError(
+            "impossible layout",
+            f"columns pp {pp} times vpp {run.vpp or 1} are more stages than layers {run.layers}",
+        )
     layout = Layout(tp=tp, pp=pp, cp=cp, ep=run.ep or 1, dp=dp * own_dimension)
     return Choice(layout, ("ep folded into dp",) if own_dimension > 1 else ())
 
@@ -137,7 +150,7 @@ def _free(run: Run, base: Layout, global_batch: int) -> Choice[tuple[Layout, ...
     interleaves = "interleav" in run.said and "no interleav" not in run.said
     depths = [1] if base.pp == 1 else [run.vpp] if run.vpp else [1]
     # Embedding and output count as a layer each where only then the stages are even.
-    even = next((n for n in (run.layers, run.layers + 2) if n % base.pp == 0), 0)
+    even = next((n for n in (run.layers, run.layers + ENDS) if n % base.pp == 0), 0)
     if base.pp > 1 and run.vpp is None and interleaves and even:
         depths = _divisors(even // base.pp)
     found = tuple(

@@ -66,6 +66,12 @@ def step_time_s(run: Run, model: ModelSpec, peak_flop_per_s: float) -> float | N
     return flop / (run.gpus * run.mfu * peak_flop_per_s) if run.mfu else None
 
 
+def time_column(run: Run) -> str:
+    """Return the column that the measured step is from."""
+    columns = ("iter_s", "tokens_s_gpu", "tflops_gpu", "mfu")
+    return next((name for name in columns if getattr(run, name) is not None), columns[0])
+
+
 def memory_bytes(run: Run) -> float | None:
     """Return the measured memory, if any [bytes].
 

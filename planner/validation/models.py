@@ -64,8 +64,8 @@ def model_of(run: Run) -> Choice[ModelSpec]:
             experts=experts,
             **block,
         )
-    except InputError:
-        raise SkipError("impossible model") from None
+    except InputError as error:
+        raise SkipError("impossible model", str(error)) from None
     if tied := re.search(r"(un)?tied (copy|embedding)", run.said):
         model = replace(model, tied=tied[1] is None)
     return Choice(model, () if run.vocab else (f"vocab={model.vocab}",))

@@ -76,7 +76,7 @@ class Validation:
     skipped: Mapping[str, int]
     """Rows left out, by reason."""
     doubtful: tuple[str, ...] = ()
-    """The rows among them whose figures must be in another unit, and why."""
+    """The rows among them whose figures contradict each other, or must be in another unit; why."""
 
     @property
     def assumed(self) -> Mapping[str, int]:

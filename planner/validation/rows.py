@@ -69,8 +69,8 @@ def case_of(run: Run, profiles: Profiles) -> Case:
     try:
         global_batch, of_batch = global_batch_of(run)
         layouts, of_layout = layouts_of(run, software, global_batch)
-    except InputError:
-        raise SkipError("impossible layout") from None
+    except InputError as error:
+        raise SkipError("impossible layout", str(error)) from None
     precision, of_precision = precision_of(run)
     peaks = cluster.gpu.peaks
     sized = replace(run, global_batch=run.global_batch or global_batch)

@@ -1,7 +1,8 @@
 """From a run to what it ran on and with: GPU, network, software generation, precision.
 
-The rules go by the framework's name, the year and what the source says in words: never by suite,
-row or model. Constants therefore exist once per GPU type and per software generation.
+The rules go by the framework's name, the year, what the source says in words, and where a state of
+the software depends on them by the number of GPUs and the layout: never by suite, row or model.
+Constants therefore exist once per GPU type and per software generation.
 """
 
 import re
@@ -151,7 +152,7 @@ def cluster_of(run: Run, profiles: Profiles) -> Choice[tuple[ClusterName, Cluste
     try:
         cluster = profiles.cluster(*name)
     except InputError:
-        raise SkipError(f"unknown GPU {run.gpu[:40]}") from None
+        raise SkipError(f"unknown GPU {run.gpu[:40]}", f"column gpu is {run.gpu[:40]!r}") from None
     unstated = not network and run.gpus > cluster.gpus_per_node
     assumed = (f"network={cluster.network.name}",) if unstated else ()
     return Choice((name, as_measured(cluster, run)), assumed)

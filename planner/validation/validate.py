@@ -6,6 +6,7 @@ from typing import Final
 
 from plan3d.planner.space import Progress, unheard
 from plan3d.planner.validation.choice import SkipError
+from plan3d.planner.validation.measured import time_column
 from plan3d.planner.validation.prediction import Evaluate, Prediction, predict
 from plan3d.planner.validation.report import Validation, summarise
 from plan3d.planner.validation.rows import case_of
@@ -15,8 +16,9 @@ from plan3d.simulator.estimate import estimate_table
 
 UNIT: Final = 100.0
 """Measured over predicted, or the reverse, beyond which a unit must be wrong: ms for s. [1]"""
-OVERFULL: Final = 1.1
-"""Measured memory over the GPU's beyond which a unit must be wrong: MB for GB. [1]"""
+OVERFULL: Final = 1.02
+"""Measured memory over the GPU's beyond which a unit must be wrong: MB for GB, or GB for GiB of a
+GPU that is nearly full. [1]"""
 
 
 def validate(
@@ -27,7 +29,8 @@ def validate(
 ) -> Validation:
     """Predict every run that can be expressed, and score the predictions.
 
-    Runs whose figures can only be in another unit are left out, and named in `doubtful`.
+    Runs whose figures contradict each other, or can only be in another unit, are left out, and
+    named in `doubtful`.
 
     Parameters
     ----------
@@ -41,16 +44,18 @@ def validate(
         Is told how many runs have been read as jobs: most of the work.
     """
     skipped = Counter(runs.skipped)
-    cases = []
+    cases, contradicting = [], []
     for done, run in enumerate(runs.rows):
         progress(done, len(runs.rows))
         try:
             cases.append(case_of(run, profiles))
         except SkipError as reason:
             skipped[str(reason)] += 1
+            if reason.particulars:
+                contradicting.append(f"run {run.id}: {reason}: {reason.particulars}")
     kept, doubtful = _plausible(predict(cases, evaluate))
     skipped.update(reason for reason, _ in doubtful)
-    return summarise(kept, skipped, tuple(text for _, text in doubtful))
+    return summarise(kept, skipped, (*contradicting, *(text for _, text in doubtful)))
 
 
 def _plausible(
@@ -62,11 +67,13 @@ def _plausible(
         ratio = (p.measured_s or p.predicted_s) / p.predicted_s
         capacity = p.estimate.capacity_bytes
         if not 1 / UNIT < ratio < UNIT:
-            text = f"a step of {p.measured_s:g} s is {ratio:.3g} times the predicted one"
-            doubtful.append(("wrong unit of time", f"run {p.run.id}: {text}; are these seconds?"))
+            text = f"a step of {p.measured_s:g} s by {time_column(p.run)} is {ratio:.3g} times the"
+            why = f"run {p.run.id}: {text} predicted one; is its unit right?"
+            doubtful.append(("wrong unit of time", why))
         elif (p.measured_bytes or 0.0) > OVERFULL * capacity:
-            text = f"mem_gb {p.run.mem_gb:g} on a GPU of {capacity / 2**30:.0f} GiB"
-            doubtful.append(("wrong unit of memory", f"run {p.run.id}: {text}; are these GB?"))
+            held, room = (p.measured_bytes or 0.0) / 2**30, capacity / 2**30
+            text = f"mem_gb {p.run.mem_gb:g} is {held:.1f} GiB, on a GPU of {room:.1f}"
+            doubtful.append(("wrong unit of memory", f"run {p.run.id}: {text}; is its unit right?"))
         else:
             kept.append(p)
     return kept, doubtful

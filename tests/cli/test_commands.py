@@ -171,6 +171,7 @@ def test_validate_on_other_sources(capsys: Capture) -> None:
     ("args", "message"),
     [
         (["--runs", "missing.csv"], "missing.csv"),
+        (["--runs", "recordet"], "did you mean recorded"),
         (["--runs", "elsewhere", "--suite", "korth22"], "korth22"),
         (["--suite", "korth"], "did you mean korth22"),
         (["--by", "suit"], "did you mean suite"),
@@ -179,3 +180,22 @@ def test_validate_on_other_sources(capsys: Capture) -> None:
 def test_bad_validation(capsys: Capture, args: list[str], message: str) -> None:
     assert run(["validate", *args]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_rows_that_are_left_out_are_named(capsys: Capture, tmp_path: Path) -> None:
+    """Five of them, unless all are asked for; the rest is scored."""
+    head = "id,suite,year,framework,layers,hidden,heads,seq,gpu,gpus,tp,pp,global_batch,iter_s"
+    good = "a,2022,Megatron-LM,48,6144,64,2048,a100-80g-sxm,8,8,1,4,1.4"
+    bad = [f"{i},{good.replace('1.4', 'nan')}" for i in range(6)]
+    odd = f"odd,{good.replace('8,8,1', '8,7,1')}"
+    table = tmp_path / "runs.csv"
+    table.write_text("\n".join([head, f"good,{good}", *bad, odd, ""]))
+    found = parsed(capsys, "validate", "--runs", str(table))
+    assert (found["scored"], sum(found["skipped"].values())) == (1, 7)
+    assert run(["validate", "--runs", str(table)]) == 0
+    some = capsys.readouterr().err
+    assert "row 3: column iter_s is 'nan'" in some
+    assert "and 2 more rows" in some
+    assert "run odd" not in some
+    assert run(["validate", "--runs", str(table), "--verbose"]) == 0
+    assert "columns tp 7" in capsys.readouterr().err

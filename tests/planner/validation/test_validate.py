@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,8 +112,38 @@ def test_a_wrong_unit_is_named_and_left_out(run: Build, profiles: Profiles, fake
     report = validate(Runs(rows=rows), profiles, fake(lambda t: 0 * t.tp + 1.2))
     assert [p.run.id for p in report.predictions] == ["good"]
     assert report.skipped == {"wrong unit of time": 1, "wrong unit of memory": 1}
-    assert "run ms: a step of 1000 s is 833 times" in report.doubtful[0]
-    assert "run mb: mem_gb 61000 on a GPU of" in report.doubtful[1]
+    assert "run ms: a step of 1000 s by iter_s is 833 times" in report.doubtful[0]
+    assert "run mb: mem_gb 61000 is 56810.7 GiB, on a GPU of" in report.doubtful[1]
+
+
+def test_gb_for_gib_is_named_on_a_full_gpu(run: Build, profiles: Profiles, fake: Fake) -> None:
+    """72 GiB are 77.3 GB: read as GiB, which the notes ask for, more than 80 GB (74.5 GiB)."""
+    rows = tuple(run(id=str(gb), mem_gb=gb, notes="GiB", iter_s=1.0) for gb in (72.0, 77.3))
+    report = validate(Runs(rows=rows), profiles, fake(lambda t: 0 * t.tp + 1.0))
+    assert [p.run.id for p in report.predictions] == ["72.0"]
+    assert report.skipped == {"wrong unit of memory": 1}
+    assert report.doubtful[0].startswith("run 77.3: mem_gb 77.3 is 77.3 GiB, on a GPU of 74.5")
+
+
+@pytest.mark.parametrize(
+    ("changes", "columns"),
+    [
+        ({"tp": 7}, "tp 7, pp 1, cp 1, dp 1 and ep unstated do not multiply to gpus 8"),
+        ({"tp": 8, "heads": 12}, "tp 8 does not divide heads 12"),
+        ({"tp": 1, "pp": 8, "vpp": 7}, "pp 8 times vpp 7 are more stages than layers 48"),
+        ({"gpu": "abacus"}, "gpu is 'abacus'"),
+    ],
+)
+def test_a_contradiction_is_named_and_left_out(
+    changes: dict[str, Any], columns: str, run: Build, profiles: Profiles, fake: Fake
+) -> None:
+    rows = (run(id="good", gpus=8), run(**{"id": "odd", "gpus": 8, **changes}))
+    report = validate(Runs(rows=rows), profiles, fake(lambda t: 0 * t.tp + 1.0))
+    assert [p.run.id for p in report.predictions] == ["good"]
+    assert sum(report.skipped.values()) == 1
+    assert len(report.doubtful) == 1
+    assert report.doubtful[0].startswith("run odd: ")
+    assert columns in report.doubtful[0]
 
 
 def test_progress_counts_the_runs(run: Build, profiles: Profiles, fake: Fake) -> None:
