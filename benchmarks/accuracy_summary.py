@@ -23,7 +23,7 @@ def summary(result: Validation, unseen: Errors, told: Validation) -> Iterator[st
         "all suites without `ultra`": every - {"ultra"},
     }
     singles = {name: {name} for name in ("vtrain-multi", "vtrain-single", "ultra")}
-    rows: list[tuple[str, float | None, float | None, float | None]] = [
+    rows = [
         (name, *(_mean(errors, suites) for errors in (result.time, unseen, told.time)))
         for name, suites in (groups | singles).items()
     ]
