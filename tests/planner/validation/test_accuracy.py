@@ -1,6 +1,7 @@
 """The shipped model against published runs: what README promises, as a test.
 
-The figures are the papers'. The bounds are those of the project's aims, not of its present state.
+The figures are the papers'. The bounds of the first two are the project's aims, 4 and 3 %; over all
+suites its aim, 6 % on A100 and H100, is not reached, so that bound is looser.
 """
 
 import pytest
@@ -37,16 +38,16 @@ def test_the_ten_models_of_megatron_2021(report: Validation) -> None:
     """D. Narayanan et al., arXiv:2104.04473, table 1."""
     rows, error = mean_error(report, "mlm21-t1-")
     assert rows == 10
-    assert error <= 0.06
+    assert error <= 0.04
 
 
 def test_korthikanti_2022(report: Validation) -> None:
     """V. Korthikanti et al., arXiv:2205.05198, table 5: four models, two ways to recompute."""
     rows, error = mean_error(report, "korth22-0")
     assert rows == 8
-    assert error <= 0.06
+    assert error <= 0.03
 
 
 def test_all_shipped_suites(report: Validation) -> None:
     assert report.time.macro_mape is not None
-    assert report.time.macro_mape <= 0.12
+    assert report.time.macro_mape <= 0.08

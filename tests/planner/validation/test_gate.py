@@ -8,6 +8,7 @@ scores anew.
 import json
 import re
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,15 @@ def test_unseen_predictions_are_of_this_model(monkeypatch: pytest.MonkeyPatch) -
             if found.measured_s:
                 stored_s = unseen_times()[found.run.id]
                 assert stored_s == pytest.approx(found.predicted_s, rel=1e-4), AGAIN
+
+
+def test_a_run_that_only_has_the_id_of_a_published_one_has_no_unseen_time(
+    result: Validation,
+) -> None:
+    one = next(p for p in result.predictions if p.run.id == "zb-001" and p.measured_s)
+    other = replace(one, run=replace(one.run, iter_s=1.0))
+    assert unseen_errors([one]).suites["zb"].n == 1
+    assert unseen_errors([other]).suites == {}
 
 
 def test_the_gate_shuts() -> None:
