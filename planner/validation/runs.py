@@ -14,7 +14,7 @@ from plan3d.simulator.errors import InputError, unknown
 PUBLISHED: Final = Path(__file__).with_name("published.csv")
 """The runs that ship with plan3d: tables of papers and READMEs, each row with its reference."""
 ELSEWHERE: Final = Path(__file__).with_name("elsewhere.csv")
-"""Runs of other sources, collected after the constants: nothing is fitted to them, ever."""
+"""Runs of other sources, collected after the constants: no constant is fitted to them, ever."""
 LARGEST: Final = 1e15
 MAX_BYTES: Final = 200_000_000
 
