@@ -16,7 +16,7 @@ from accuracy_choices import choices
 from accuracy_outcomes import outcomes
 from accuracy_summary import summary
 from accuracy_table import percent, table
-from intervals import as_unseen, left_out_coverage, without_each
+from intervals import as_unseen, left_out_coverage, near_best, without_each
 
 from plan3d.cli.commands.validate_command import Shipped
 from plan3d.cli.figures.accuracy import draw
@@ -48,6 +48,7 @@ def page(result: Validation, told: Validation) -> str:
         "time": times(result, unseen),
         "memory": memory(result),
         "intervals": intervals(result, left_out),
+        "near_best": chances(near_best(learnt, left_out)),
         "sweeps": sweeps(result),
         "worst": worst(result),
         "issue": [f"{1e3 * software('nanotron-2024-host-bound').issue_s:.2g} ms"],
@@ -126,6 +127,12 @@ def intervals(result: Validation, left_out: dict[str, Calibration]) -> Iterator[
     head = ("interval of", "runs", "inside", "mean over suites", "inside, suite left out",
             "mean over suites, left out", "upper over lower end")  # fmt: skip
     yield from table(head, body)
+
+
+def chances(rows: Sequence[tuple[str, int, float, float]]) -> Iterator[str]:
+    """Yield what was said of being near the best, and what happened, by suite."""
+    body = [(name, str(n), percent(said), percent(was)) for name, n, said, was in rows]
+    yield from table(("suite", "sweeps", "chance, mean", "was near the best"), body)
 
 
 def sweeps(result: Validation) -> Iterator[str]:

@@ -12,9 +12,10 @@ import numpy as np
 
 from plan3d.cli.commands.validate_command import Shipped
 from plan3d.planner.uncertainty.calibration import shipped
-from plan3d.planner.uncertainty.fit import both_outcomes, demand, ran_out
+from plan3d.planner.uncertainty.fit import demand, ran_out
 from plan3d.planner.validation import Prediction, published_runs, validate
 from plan3d.planner.validation.scores import balanced_accuracy
+from plan3d.planner.validation.sweeps import both_outcomes
 from plan3d.simulator.numeric import Bools, Floats
 
 CLOSE: Final = 0.03

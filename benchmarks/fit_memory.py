@@ -20,12 +20,13 @@ from scipy.optimize import brentq, minimize_scalar
 
 from plan3d.hardware_profiles.build import key_of
 from plan3d.planner.uncertainty.chances import SMOOTH
-from plan3d.planner.uncertainty.fit import both_outcomes, demand, ran_out
+from plan3d.planner.uncertainty.fit import demand, ran_out
 from plan3d.planner.validation.prediction import Prediction
 from plan3d.planner.validation.recorded import with_records
 from plan3d.planner.validation.rows import Case
 from plan3d.planner.validation.runs import PUBLISHED, read_runs
 from plan3d.planner.validation.scores import balanced_accuracy
+from plan3d.planner.validation.sweeps import both_outcomes
 from plan3d.simulator.numeric import Floats
 
 FITTED: Final = (

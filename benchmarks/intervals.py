@@ -25,15 +25,14 @@ from plan3d.planner.uncertainty.chances import NEAR_BEST, MemoryChance, chance_n
 from plan3d.planner.uncertainty.coverage import Coverage, Inside, inside_memory, inside_time
 from plan3d.planner.uncertainty.fit import (
     Source,
-    both_outcomes,
     calibrate,
     demand,
     platt,
     ran_out,
-    sweeps,
 )
 from plan3d.planner.validation import Prediction, elsewhere_runs, published_runs, validate
 from plan3d.planner.validation.runs import ELSEWHERE, PUBLISHED
+from plan3d.planner.validation.sweeps import both_outcomes, timed_sweeps
 from plan3d.planner.validation.unseen import unseen_times
 from plan3d.simulator.numeric import Bools, Floats
 from plan3d.simulator.result import StepTime
@@ -219,13 +218,13 @@ def reliability(chance: Floats, happened: Bools) -> Iterator[Sequence[object]]:
                    float(happened[rows].mean()))  # fmt: skip
 
 
-def timed_sweeps(predictions: Sequence[Prediction]) -> list[list[Prediction]]:
-    """Return sweeps of runs with a measured time."""
-    return sweeps([p for p in predictions if p.measured_s is not None])
+def near_best(
+    predictions: Sequence[Prediction], left_out: dict[str, Calibration]
+) -> list[tuple[str, int, float, float]]:
+    """Return by suite: sweeps, the chance said that the pick is near the best, how often it was.
 
-
-def show_near_best(predictions: Sequence[Prediction], left_out: dict[str, Calibration]) -> None:
-    """Print the chance that the pick is near the best, and how often it was."""
+    Of each sweep the chance is what all other suites teach; the last row is the mean of suites.
+    """
     found: dict[str, list[tuple[float, bool]]] = {}
     for sweep in timed_sweeps(predictions):
         predicted = np.sort([p.predicted_s for p in sweep])
@@ -235,10 +234,15 @@ def show_near_best(predictions: Sequence[Prediction], left_out: dict[str, Calibr
         found.setdefault(suite, []).append((chance, good))
     rows = [(s, len(v), *np.mean(v, axis=0).tolist()) for s, v in sorted(found.items())]
     mean = np.mean([row[2:] for row in rows], axis=0).tolist()
+    return [*rows, ("mean of suites", sum(r[1] for r in rows), *mean)]
+
+
+def show_near_best(predictions: Sequence[Prediction], left_out: dict[str, Calibration]) -> None:
+    """Print the chance that the pick is near the best, and how often it was."""
     show(
         f"within {NEAR_BEST:.0%} of the best of its sweep, its suite left out",
         ("suite", "sweeps", "chance", "happened"),
-        iter([*rows, ("mean of suites", sum(r[1] for r in rows), *mean)]),
+        iter(near_best(predictions, left_out)),
     )
 
 

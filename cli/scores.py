@@ -41,7 +41,7 @@ def scores(result: Validation, *, by_suite: bool) -> Report:
 def intervals_line(found: Coverages) -> str:
     """Say how many runs are inside their 90 % intervals, and how wide these are."""
     parts = (_held("step time", found.time), _held("peak memory", found.memory))
-    return f"90 % intervals, learnt from predictions that no fit saw, hold: {'; '.join(parts)}"
+    return f"90 % intervals as they ship hold: {'; '.join(parts)}"
 
 
 def _held(name: str, found: Coverage | None) -> str:

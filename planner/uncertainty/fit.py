@@ -11,7 +11,7 @@ from plan3d.planner.uncertainty.chances import MemoryChance, grid, logit, sigmoi
 from plan3d.planner.uncertainty.conformal import band
 from plan3d.planner.uncertainty.regimes import SLOW, Regime, regimes
 from plan3d.planner.validation.prediction import Prediction
-from plan3d.planner.validation.report import SWEEP_AT_LEAST
+from plan3d.planner.validation.sweeps import both_outcomes, sweeps
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.numeric import Bools, Floats, Ints
 
@@ -111,20 +111,6 @@ def relatives(timed: Sequence[Prediction]) -> dict[Regime, Bools]:
         Regime.SLOW_MANY_NODES: many,
         Regime.UNSEEN: np.ones(len(timed), dtype=bool),
     }
-
-
-def sweeps(predictions: Sequence[Prediction]) -> list[list[Prediction]]:
-    """Return groups of layouts of one job, measured by one source."""
-    groups: dict[object, list[Prediction]] = defaultdict(list)
-    for p in predictions:
-        run = p.run
-        groups[run.suite, run.source, run.model, run.gpus, run.seq, run.global_batch].append(p)
-    return [group for group in groups.values() if len(group) >= SWEEP_AT_LEAST]
-
-
-def both_outcomes(predictions: Sequence[Prediction]) -> list[list[Prediction]]:
-    """Return the sweeps that publish layouts that ran, and layouts that ran out of memory."""
-    return [s for s in sweeps(predictions) if len({bool(p.run.oom) for p in s}) == 2]
 
 
 def spreads(timed: Sequence[Prediction]) -> dict[str, tuple[float, ...]]:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from plan3d.planner.validation.prediction import Prediction
-from plan3d.planner.validation.runs import Run
 from plan3d.planner.validation.scores import (
     ErrorScore,
     balanced_accuracy,
@@ -15,9 +14,7 @@ from plan3d.planner.validation.scores import (
     kendall_tau,
     regret,
 )
-
-SWEEP_AT_LEAST = 5
-"""Measured layouts that make a sweep. [1]"""
+from plan3d.planner.validation.sweeps import both_outcomes, timed_sweeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,33 +133,20 @@ def _errors(
     )
 
 
-Question = tuple[str, str, int, int | None, int | None]
-
-
-def _question(run: Run) -> Question:
-    """Return what the layouts of one sweep have in common."""
-    return (run.source, run.model, run.gpus, run.seq, run.global_batch)
-
-
 def _sweeps(predictions: Sequence[Prediction]) -> tuple[Sweep, ...]:
-    groups: dict[Question, list[Prediction]] = defaultdict(list)
-    for p in predictions:
-        if p.measured_s is not None:
-            groups[_question(p.run)].append(p)
     found = []
-    for (source, model, gpus, seq, global_batch), rows in groups.items():
-        if len(rows) < SWEEP_AT_LEAST:
-            continue
+    for rows in timed_sweeps(predictions):
+        run = rows[0].run
         predicted = np.array([p.predicted_s for p in rows])
         measured = np.array([p.measured_s for p in rows], dtype=np.float64)
         found.append(
             Sweep(
-                suite=rows[0].run.suite,
-                source=source,
-                model=model,
-                gpus=gpus,
-                seq=seq,
-                global_batch=global_batch,
+                suite=run.suite,
+                source=run.source,
+                model=run.model,
+                gpus=run.gpus,
+                seq=run.seq,
+                global_batch=run.global_batch,
                 n=len(rows),
                 tau=kendall_tau(predicted, measured),
                 regret=regret(predicted, measured),
@@ -173,15 +157,7 @@ def _sweeps(predictions: Sequence[Prediction]) -> tuple[Sweep, ...]:
 
 def _oom(predictions: Sequence[Prediction]) -> tuple[float | None, int]:
     """Return balanced accuracy and rows of the sweeps that publish both outcomes."""
-    sweeps: dict[Question, list[Prediction]] = defaultdict(list)
-    for p in predictions:
-        sweeps[_question(p.run)].append(p)
-    rows = [
-        p
-        for sweep in sweeps.values()
-        if len(sweep) >= SWEEP_AT_LEAST and len({bool(q.run.oom) for q in sweep}) == 2
-        for p in sweep
-    ]
+    rows = [p for sweep in both_outcomes(predictions) for p in sweep]
     predicted = np.array([not p.estimate.fits for p in rows], dtype=bool)
     actual = np.array([bool(p.run.oom) for p in rows], dtype=bool)
     return balanced_accuracy(predicted, actual) if rows else None, len(rows)
