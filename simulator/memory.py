@@ -7,7 +7,7 @@ import numpy as np
 from plan3d.simulator.activations import BlockActivations, late_tensors
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable, Recompute
-from plan3d.simulator.model_states import StageState
+from plan3d.simulator.model_states import StageState, comes_last
 from plan3d.simulator.numeric import Bools, Floats, Numeric
 from plan3d.simulator.pipeline import StageLayers, in_flight, one_rank_has_both_ends
 from plan3d.simulator.stage_params import StageParams, stage_params
@@ -135,7 +135,7 @@ def stage_terms(
     )
     working = blocks.working_bytes + again
     gradients = state.held_gradients(micro_batches)
-    after = software.frees_gradients & (micro_batches <= 1)
+    after = comes_last(software, micro_batches)
     # Blocks work backward after the logits are gone: the peak is where there is more of the two,
     # unless PyTorch's allocator, which moves nothing, has cut the logits' memory for what stays:
     # the next ones then need other memory, and blocks work in what is left of the first.
@@ -174,7 +174,7 @@ def stage_terms(
 def logits_bytes(context: Context, table: LayoutTable, columns: Numeric) -> Numeric:
     r"""Bytes of the logits, their softmax and gradient at the peak of the loss [bytes].
 
-    .. math:: \frac{b s}{c} \Bigl(\frac{v}{t} \cdot bytes + [\text{gathered}] \frac{2 w v}{t}\Bigr)
+    .. math:: \frac{b s}{c}\, n \Bigl(bytes + [\text{gathered}] \frac{2 w}{t}\Bigr)
 
     A loss on gathered logits has the rank's own and their gradient beside them.
 
@@ -185,7 +185,7 @@ def logits_bytes(context: Context, table: LayoutTable, columns: Numeric) -> Nume
     table
         *b*, *c*, and whether *t* > 1.
     columns
-        Padded vocabulary of one rank, *v/t*. [1]
+        Padded vocabulary that one rank's loss works on, *n*: see `ends.loss_columns`. [1]
     """
     software = context.software
     tokens = table.micro_batch * context.work.seq / table.cp
