@@ -72,7 +72,8 @@ def test_eight_bits_survive(precision: str) -> None:
 
 
 def test_scales_by_row_as_they_were_asked_for_until_2025() -> None:
-    text = "[parallelism]\ntensor_parallel_degree = 1\n[model]\nconverters = ['float8']\n[float8]\nrecipe_name = 'rowwise'"
+    text = "[parallelism]\ntensor_parallel_degree = 1\n[model]\nconverters = ['float8']\n"
+    text += "[float8]\nrecipe_name = 'rowwise'"
     assert read("torchtitan-toml", text, Asked(gpus=8)).precision == "fp8-rowwise"
 
 
