@@ -166,7 +166,8 @@ def stage_terms(
     late = late_tensors(software, layers, flying, micro_batches) * blocks.gathered_bytes
     cached = software.memory_cached * moving + late + afterwards - beyond
     # An allocator that runs out of memory waits for what is late, and gives back what it cached.
-    kept = np.clip(context.cluster.gpu.memory_bytes - needed, 0.0, cached)
+    # A byte stays free, so that terms that are summed in another order are within the memory, too.
+    kept = np.clip(context.cluster.gpu.memory_bytes - 1.0 - needed, 0.0, cached)
     terms["margin_bytes"] = margin + kept
     return MemoryTerms(terms=terms, total_bytes=needed + kept, kept_bytes=kept, stage=stage)
 

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plan3d.simulator.context import Context
 from plan3d.simulator.estimate import estimate, estimate_table
@@ -91,3 +93,17 @@ def test_what_is_kept_is_no_need() -> None:
     kept = np.clip(found.capacity_bytes - (found.memory_bytes - found.kept_bytes), 0, 0.1 * moving)
     np.testing.assert_allclose(found.kept_bytes, kept)
     assert np.all(found.memory["margin_bytes"] >= found.kept_bytes)
+
+
+@given(memory_bytes=st.floats(2e9, 6e9), context_bytes=st.floats(1e8, 1e9))
+@settings(max_examples=100, deadline=None)
+def test_what_is_kept_makes_nothing_too_large(memory_bytes: float, context_bytes: float) -> None:
+    """Nor does rounding: sums of the terms in any order."""
+    gpu = replace(DGX.gpu, memory_bytes=memory_bytes, context_bytes=context_bytes)
+    tight, layouts = replace(DGX, gpu=gpu), [Layout(micro_batch=n) for n in (1, 2, 4, 8, 16, 32)]
+    software = replace(BUSY, memory_cached=10.0, memory_margin=0.07)
+    found = estimate_table(GPT, WORK, tight, software, LayoutTable.of(layouts))
+    needs = found.memory_bytes - found.kept_bytes
+    assert np.array_equal(found.fits, needs <= memory_bytes)
+    backwards = np.sum([found.memory[name] for name in reversed(found.MEMORY)], axis=0)
+    assert np.array_equal(backwards <= memory_bytes, found.fits)
