@@ -1,6 +1,6 @@
 """What fills one GPU: the fullest stage at its peak, itemised."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,11 @@ class MemoryTerms:
     kept_bytes: Floats
     """Of that, what the allocator keeps while there is room, and gives back where there is none."""
     stage: Floats
+
+    @property
+    def need_bytes(self) -> Floats:
+        """What there must be room for [bytes]."""
+        return self.total_bytes - self.kept_bytes
 
     def where(self, condition: Bools, other: "MemoryTerms") -> "MemoryTerms":
         """Return these terms where the condition holds, else the other's."""
@@ -82,18 +87,24 @@ def peak_memory(
     stages: StageLayers,
     micro_batches: Floats,
 ) -> tuple[MemoryTerms, MemoryTerms]:
-    """Return the fullest and the first stage of every row, of those in `states`."""
+    """Return the fullest and the first stage of every row, of those in `states`.
+
+    What the fullest keeps is what it has beyond the largest need of all: a stage that keeps less
+    may need more. Of stages that fill the memory with that, it is the one that needs most.
+    """
     found = [
         _stage(context, table, blocks, logits_bytes, state, stages, micro_batches, place)
         for place, state in states.items()
     ]
     together = one_rank_has_both_ends(table)
     first = found[0].where(together, found[1])
-    fullest = first
+    fullest, need = first, first.need_bytes
     for other in found[2:]:
-        fuller = ~together & (other.total_bytes > fullest.total_bytes)
-        fullest = other.where(fuller, fullest)
-    return fullest, first
+        more = np.round(other.total_bytes) - np.round(fullest.total_bytes)
+        fuller = (more > 0) | ((more == 0) & (other.need_bytes > fullest.need_bytes))
+        fullest = other.where(~together & fuller, fullest)
+        need = np.where(together, need, np.maximum(need, other.need_bytes))
+    return replace(fullest, kept_bytes=fullest.total_bytes - need), first
 
 
 def _stage(

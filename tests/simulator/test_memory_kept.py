@@ -13,6 +13,7 @@ from plan3d.simulator.layout import Layout, LayoutTable
 from plan3d.simulator.memory import logits_bytes
 from plan3d.simulator.result import Memory
 from plan3d.simulator.software import Software
+from plan3d.simulator.stage_memory import stage_memory
 from tests.simulator.jobs import BUSY, DGX, GPT, PLAIN, WORK, one
 
 
@@ -107,3 +108,18 @@ def test_what_is_kept_makes_nothing_too_large(memory_bytes: float, context_bytes
     assert np.array_equal(found.fits, needs <= memory_bytes)
     backwards = np.sum([found.memory[name] for name in reversed(found.MEMORY)], axis=0)
     assert np.array_equal(backwards <= memory_bytes, found.fits)
+
+
+def test_the_need_is_that_of_the_stage_that_needs_most() -> None:
+    """The first stage has four micro-batches and keeps as much again; the last, large logits."""
+    software = replace(PLAIN, memory_cached=1.0, logits_bytes=1100.0)
+    plain = replace(software, memory_cached=0.0)
+    context = Context(model=GPT, work=WORK, cluster=DGX, software=plain)
+    layout = Layout(pp=4, micro_batch=4)
+    needs = [stage.total_bytes for stage in stage_memory(context, layout)]
+    assert max(needs) == needs[3] > needs[0] > needs[1]
+    for size in (needs[3] + 1e6, 80e9):  # with room for nothing else, and for all
+        tight = replace(DGX, gpu=replace(DGX.gpu, memory_bytes=size))
+        found = estimate_table(GPT, WORK, tight, software, one(layout))
+        assert found.memory_bytes - found.kept_bytes == pytest.approx(max(needs))
+        assert found.stage[0] == 3
