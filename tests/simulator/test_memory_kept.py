@@ -111,15 +111,16 @@ def test_what_is_kept_makes_nothing_too_large(memory_bytes: float, context_bytes
 
 
 def test_the_need_is_that_of_the_stage_that_needs_most() -> None:
-    """The first stage has four micro-batches and keeps as much again; the last, large logits."""
-    software = replace(PLAIN, memory_cached=1.0, logits_bytes=1100.0)
+    """The first stage keeps a hundred times its four micro-batches; the last has large logits."""
+    software = replace(PLAIN, memory_cached=100.0, logits_bytes=1100.0)
     plain = replace(software, memory_cached=0.0)
     context = Context(model=GPT, work=WORK, cluster=DGX, software=plain)
     layout = Layout(pp=4, micro_batch=4)
     needs = [stage.total_bytes for stage in stage_memory(context, layout)]
     assert max(needs) == needs[3] > needs[0] > needs[1]
-    for size in (needs[3] + 1e6, 80e9):  # with room for nothing else, and for all
+    for size in (needs[3] + 1e6, 80e9, 1e13):  # with room for nothing else, for some, for all
         tight = replace(DGX, gpu=replace(DGX.gpu, memory_bytes=size))
         found = estimate_table(GPT, WORK, tight, software, one(layout))
         assert found.memory_bytes - found.kept_bytes == pytest.approx(max(needs))
         assert found.stage[0] == 3
+        assert found.kept_bytes <= found.memory["margin_bytes"]
