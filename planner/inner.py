@@ -25,11 +25,11 @@ from plan3d.simulator.context import Context
 from plan3d.simulator.errors import InputError, NothingFeasibleError, unknown
 from plan3d.simulator.estimate import block_costs, estimate_table
 from plan3d.simulator.layout import Layout, LayoutTable, Recompute
-from plan3d.simulator.model_states import stage_state
+from plan3d.simulator.model_states import comes_last, stage_state
 from plan3d.simulator.numeric import Bools, Floats
 from plan3d.simulator.result import EstimateTable
 from plan3d.simulator.stage_params import stage_params
-from plan3d.simulator.step_time import BLOCK_TERMS
+from plan3d.simulator.step_time import BLOCK_TERMS, fill_s
 
 MOST = 300
 """Inner problems that are solved before the search gives up on a proof. [1]"""
@@ -179,9 +179,8 @@ def _bound_s(context: Context, table: LayoutTable) -> Floats:
     block, _, _ = block_costs(context, table)
     through = context.model.layers * (block.forward_s + block.backward_s)
     through = through + block.first_s + block.last_s
-    fill = (table.pp - 1) / (m * table.vpp) * found.link["pp_link_s"]
     beside = [k for k in EstimateTable.TIME if k not in (*BLOCK_TERMS, *_STAGES)]
-    fixed = np.sum([found.time[k] for k in beside], axis=0) + fill
+    fixed = np.sum([found.time[k] for k in beside], axis=0) + fill_s(context, table)
     bound: Floats = fixed + m * through / table.pp + (through - through / table.pp) / table.vpp
     return bound
 
@@ -199,7 +198,9 @@ def _may_fit(context: Context, table: LayoutTable) -> Bools:
     state = stage_state(context, table, params)
     _, kept, _ = block_costs(context, table)
     least = np.minimum(kept.input_bytes, kept.whole_bytes)
-    held = state.parameters_bytes + state.gradients_bytes + state.optimizer_bytes
+    m = context.work.global_batch / (table.dp * table.micro_batch)
+    gradients = np.where(comes_last(context.software, m), 0.0, state.held_gradients(m))
+    held = state.held_parameters(m) + gradients + state.optimizer_bytes
     gpu = context.cluster.gpu
     whole = held + layers * least * (1 + context.software.memory_margin) + gpu.context_bytes
     return np.asarray(whole <= gpu.memory_bytes)

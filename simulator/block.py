@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from plan3d.simulator import attention
-from plan3d.simulator.block_comm import BlockComm, block_comm
+from plan3d.simulator.block_comm import BlockComm, block_comm, issue_s
 from plan3d.simulator.block_linears import linears, routed_tokens
 from plan3d.simulator.context import Context
 from plan3d.simulator.context_comm import merged_bytes
@@ -27,7 +27,6 @@ from plan3d.simulator.kernels import (
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.numeric import Floats, Numeric, column
 from plan3d.simulator.parameters import layer_params
-from plan3d.simulator.placement import place
 
 ALIGNED: Final = 8
 """Head widths of unfused attention are multiples of this, or its products miss the tensor cores and
@@ -107,11 +106,8 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
     traffic_f, traffic_b, kernels = _elementwise(context, table, moe=moe)
     gpu = context.cluster.gpu
     comm = block_comm(context, table, core_f, core_b, moe=moe)
-    issue_s = _issue_s(context, table)
-    # Two collectives each way, or two pairs; backward gathers the inputs of two products again.
-    again = 0.0 if context.software.keeps_gathered else 2.0
-    ahead, back = np.where(table.sp > 0, 4.0, 2.0), np.where(table.sp > 0, 4.0 + again, 2.0)
-    floor_s = context.software.dispatch_s + ahead * issue_s
+    ahead_s, back_s = issue_s(context, table, moe=moe)
+    floor_s = context.software.dispatch_s + ahead_s
     forward = _pass(
         context, table, comm.forward, _matmuls(context, table, linear_forward_s, moe=moe),
         core_f, memory_bound_s(traffic_f, kernels, gpu), floor_s,
@@ -123,7 +119,7 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
         backward=_pass(
             context, table, comm.backward, _matmuls(context, table, linear_backward_s, moe=moe),
             core_b, memory_bound_s(traffic_b + _accumulated(context, table, moe=moe), kernels, gpu),
-            2 * context.software.dispatch_s + back * issue_s,
+            2 * context.software.dispatch_s + back_s,
         ),
         weight_s=column(_matmuls(context, table, linear_weight_s, moe=moe), len(table)),
         unreplayed_s=column(np.minimum(last_s, spare_s), len(table)),
@@ -142,16 +138,6 @@ def _last_s(context: Context, table: LayoutTable, comm: BlockComm) -> Numeric:
     down = linears(context, table, moe=False)[-1]
     product = linear_forward_s(down.tokens, down.out, down.summed, context.cluster.gpu, down.kind)
     return product + (1 - context.software.tp_overlap * table.tp_overlap) * comm.tp_last_s
-
-
-def _issue_s(context: Context, table: LayoutTable) -> Numeric:
-    """CPU time to issue one tensor-parallel collective beside its layer's [s]."""
-    cluster = context.cluster
-    gpus = table.tp * table.pp * table.dp * table.cp
-    slow_s = np.where(gpus > cluster.gpus_per_node, context.software.issue_s * table.tp, 0.0)
-    nodes = place(table.tp, 1.0, cluster.gpus_per_node).nodes
-    launch_s = np.where(nodes > 1, cluster.network.launch_s * nodes, 0.0)
-    return np.where(table.tp > 1, context.software.collective_s + slow_s, 0.0) + launch_s
 
 
 def _pass(

@@ -8,6 +8,7 @@ import numpy as np
 
 from plan3d.simulator.activations import BlockActivations, block_activations
 from plan3d.simulator.block import block_time
+from plan3d.simulator.block_comm import spans_nodes
 from plan3d.simulator.context import Context
 from plan3d.simulator.ends import end_time, loss_columns
 from plan3d.simulator.flops import model_flop_per_step
@@ -74,7 +75,7 @@ def block_costs(
     """Return what a micro-batch costs in one block and at the ends, gathered to the rows."""
     first, rows = unique_rows(
         table.tp, table.cp, table.ep, table.etp, table.micro_batch, table.sp,
-        table.cp_all_to_all, table.tp_overlap,
+        table.cp_all_to_all, table.tp_overlap, spans_nodes(context, table),
     )  # fmt: skip
     few = table.take(first)
     costs = BlockCosts.of(context.software, block_time(context, few), end_time(context, few))

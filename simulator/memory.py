@@ -1,13 +1,13 @@
 """What fills one GPU: the fullest stage at its peak, itemised."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from plan3d.simulator.activations import BlockActivations, late_tensors
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable, Recompute
-from plan3d.simulator.model_states import StageState
+from plan3d.simulator.model_states import StageState, comes_last
 from plan3d.simulator.numeric import Bools, Floats, Numeric
 from plan3d.simulator.pipeline import StageLayers, in_flight, one_rank_has_both_ends
 from plan3d.simulator.stage_params import StageParams, stage_params
@@ -22,6 +22,11 @@ class MemoryTerms:
     kept_bytes: Floats
     """Of that, what the allocator keeps while there is room, and gives back where there is none."""
     stage: Floats
+
+    @property
+    def need_bytes(self) -> Floats:
+        """What there must be room for [bytes]."""
+        return self.total_bytes - self.kept_bytes
 
     def where(self, condition: Bools, other: "MemoryTerms") -> "MemoryTerms":
         """Return these terms where the condition holds, else the other's."""
@@ -82,18 +87,24 @@ def peak_memory(
     stages: StageLayers,
     micro_batches: Floats,
 ) -> tuple[MemoryTerms, MemoryTerms]:
-    """Return the fullest and the first stage of every row, of those in `states`."""
+    """Return the fullest and the first stage of every row, of those in `states`.
+
+    What the fullest keeps is what it has beyond the largest need of all: a stage that keeps less
+    may need more. Of stages that fill the memory with that, it is the one that needs most.
+    """
     found = [
         _stage(context, table, blocks, logits_bytes, state, stages, micro_batches, place)
         for place, state in states.items()
     ]
     together = one_rank_has_both_ends(table)
     first = found[0].where(together, found[1])
-    fullest = first
+    fullest, need = first, first.need_bytes
     for other in found[2:]:
-        fuller = ~together & (other.total_bytes > fullest.total_bytes)
-        fullest = other.where(fuller, fullest)
-    return fullest, first
+        more = np.round(other.total_bytes) - np.round(fullest.total_bytes)
+        fuller = (more > 0) | ((more == 0) & (other.need_bytes > fullest.need_bytes))
+        fullest = other.where(~together & fuller, fullest)
+        need = np.where(together, need, np.maximum(need, other.need_bytes))
+    return replace(fullest, kept_bytes=fullest.total_bytes - need), first
 
 
 def _stage(
@@ -135,7 +146,7 @@ def stage_terms(
     )
     working = blocks.working_bytes + again
     gradients = state.held_gradients(micro_batches)
-    after = software.frees_gradients & (micro_batches <= 1)
+    after = comes_last(software, micro_batches)
     # Blocks work backward after the logits are gone: the peak is where there is more of the two,
     # unless PyTorch's allocator, which moves nothing, has cut the logits' memory for what stays:
     # the next ones then need other memory, and blocks work in what is left of the first.
@@ -166,7 +177,8 @@ def stage_terms(
     late = late_tensors(software, layers, flying, micro_batches) * blocks.gathered_bytes
     cached = software.memory_cached * moving + late + afterwards - beyond
     # An allocator that runs out of memory waits for what is late, and gives back what it cached.
-    kept = np.clip(context.cluster.gpu.memory_bytes - needed, 0.0, cached)
+    # A byte stays free, so that terms that are summed in another order are within the memory, too.
+    kept = np.clip(context.cluster.gpu.memory_bytes - 1.0 - needed, 0.0, cached)
     terms["margin_bytes"] = margin + kept
     return MemoryTerms(terms=terms, total_bytes=needed + kept, kept_bytes=kept, stage=stage)
 
@@ -174,7 +186,7 @@ def stage_terms(
 def logits_bytes(context: Context, table: LayoutTable, columns: Numeric) -> Numeric:
     r"""Bytes of the logits, their softmax and gradient at the peak of the loss [bytes].
 
-    .. math:: \frac{b s}{c} \Bigl(\frac{v}{t} \cdot bytes + [\text{gathered}] \frac{2 w v}{t}\Bigr)
+    .. math:: \frac{b s}{c}\, n \Bigl(bytes + [\text{gathered}] \frac{2 w}{t}\Bigr)
 
     A loss on gathered logits has the rank's own and their gradient beside them.
 
@@ -185,7 +197,7 @@ def logits_bytes(context: Context, table: LayoutTable, columns: Numeric) -> Nume
     table
         *b*, *c*, and whether *t* > 1.
     columns
-        Padded vocabulary of one rank, *v/t*. [1]
+        Padded vocabulary that one rank's loss works on, *n*: see `ends.loss_columns`. [1]
     """
     software = context.software
     tokens = table.micro_batch * context.work.seq / table.cp

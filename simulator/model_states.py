@@ -6,7 +6,8 @@ import numpy as np
 
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable
-from plan3d.simulator.numeric import Floats, Ints, Numeric, column
+from plan3d.simulator.numeric import Bools, Floats, Ints, Numeric, column
+from plan3d.simulator.software import Software
 from plan3d.simulator.stage_params import StageParams, sync_ranks
 
 
@@ -42,6 +43,11 @@ class StageState:
     def gather(self, rows: Ints) -> "StageState":
         """Return some rows."""
         return StageState(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+def comes_last(software: Software, micro_batches: Numeric) -> Bools:
+    """Return where gradients are made while activations go, and are freed with the step [1]."""
+    return np.asarray(software.frees_gradients & (np.asarray(micro_batches) <= 1))
 
 
 def stage_state(context: Context, table: LayoutTable, params: StageParams) -> StageState:

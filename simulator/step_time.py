@@ -137,7 +137,7 @@ def step_time(
     time["recompute_s"] = visits * replay
     time["ends_s"] = micro_batches * (slowest - n * layer)
     time["pp_comm_s"] = micro_batches * transfers * send * (1 - hidden_send)
-    time["bubble_s"] = bubble_s(everyone, slowest, table.vpp) + _fill_s(context, table, send)
+    time["bubble_s"] = bubble_s(everyone, slowest, table.vpp) + fill_s(context, table)
     time["bubble_s"] = time["bubble_s"] - _saved_s(table, block, n, micro_batches, time["bubble_s"])
     exposed, link = _replica_s(context, table, block, sync, micro_batches, n, replay)
     time["dp_comm_s"] = exposed
@@ -200,12 +200,13 @@ def _waits_s(context: Context, table: LayoutTable) -> Numeric:
     return np.where(table.pp > 2, 2.0, 1.0) * context.software.send_overhead_s
 
 
-def _fill_s(context: Context, table: LayoutTable, send_s: Numeric) -> Floats:
+def fill_s(context: Context, table: LayoutTable) -> Floats:
     """Return the time of the transfers while a pipeline fills and drains [s].
 
     The first micro-batch goes from end to end and back: each of its transfers waits once. What a
     stage waits in one micro-batch is part of that way.
     """
+    send_s, _ = sends(context, table)
     waits = np.where(table.pp > 1, _waits_s(context, table), 0.0)
     once = np.where(table.pp > 1, context.software.send_overhead_s, 0.0)
     return np.asarray(2 * (table.pp - 1) * (send_s - waits + once) - 2 * waits)

@@ -11,7 +11,10 @@ from plan3d.planner.exports.shell import nodes, pairs
 from plan3d.planner.result import Job
 from plan3d.simulator.layout import Layout, Recompute, Schedule
 
-PRECISION: Final = {"bf16": "bf16", "bf16-pure": "bf16", "fp16": "fp16", "fp8": "bf16"}
+PRECISION: Final = {
+    "bf16": "bf16", "bf16-pure": "bf16", "fp16": "fp16", "fp8": "bf16",
+    "fp8-rowwise": "bf16",
+}  # fmt: skip
 
 
 def layout_arguments(job: Job, layout: Layout) -> Arguments:
@@ -125,7 +128,7 @@ DEEPSPEED: Final = Exporter(
         limits.STAGES,
         Limit(
             says="precision fp8: training is in bf16",
-            applies=lambda plan: plan.job.work.precision.name == "fp8",
+            applies=lambda plan: plan.job.work.precision.matmul == "fp8",
         ),
     ),
     write=_write,

@@ -15,6 +15,7 @@ from plan3d.planner.exports.planned import Exporter, Limit, Planned
 from plan3d.planner.exports.shell import script
 from plan3d.planner.partition.settings import even_sizes
 from plan3d.planner.result import Job
+from plan3d.simulator.errors import unknown
 from plan3d.simulator.layout import Layout, Order, Recompute
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.pipeline import counts_ends, stage_layers
@@ -66,8 +67,14 @@ def layout_arguments(job: Job, layout: Layout, stages: tuple[int, ...] = ()) -> 
         **stage_arguments(job.model.layers, layout, stages),
         **recompute_arguments(layout),
         **_replicas(layout),
-        **PRECISION[job.work.precision.name],
+        **_precision(job.work.precision.name),
     }
+
+
+def _precision(name: str) -> Arguments:
+    if name not in PRECISION:
+        raise unknown("precision of Megatron-LM", name, PRECISION)
+    return PRECISION[name]
 
 
 def stage_arguments(layers: int, layout: Layout, stages: tuple[int, ...] = ()) -> Arguments:
@@ -243,6 +250,7 @@ MEGATRON: Final = Exporter(
         limits.TP_OVERLAP,
         ROUNDED,
         limits.optimizer(*OPTIMIZERS),
+        limits.precision(*PRECISION),
         limits.PURE,
         limits.UNUSUAL,
     ),

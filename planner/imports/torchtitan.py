@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from plan3d.planner.exports.torchtitan import FLAVOURS, RESHARD, SCHEDULES
@@ -32,14 +33,19 @@ def read(text: str, asked: Asked) -> Imported:
 
 def _toml(text: str) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(text)
+        values = dict(_flat(tomllib.loads(text)))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"this is not TOML: {error}") from error
-    return {
-        f"{section}.{name}": value
-        for section, given in tables.items()
-        for name, value in (given.items() if isinstance(given, dict) else [("", given)])
-    }
+    return {name if "." in name else f"{name}.": value for name, value in values.items()}
+
+
+def _flat(tables: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested tables by their dotted names."""
+    for name, value in tables.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{inside}{name}.")
+        else:
+            yield inside + name, value
 
 
 def _python(text: str) -> dict[str, Any]:
@@ -172,6 +178,7 @@ def _precision(given: Given) -> str:
     kept = given.word(f"{_T}dtype") or "float32"
     used = given.word(f"{_T}mixed_precision_param") or "bfloat16"
     if "float8" in (given.word("model.converters") or ""):
-        by_row = given.word("quantize.linear.float8.recipe_name") == "rowwise"
-        return "fp8-rowwise" if by_row else "fp8"
+        sections = ("quantize.linear.float8", "float8")  # the latter until 2025
+        recipes = [given.word(f"{section}.recipe_name") for section in sections]
+        return "fp8-rowwise" if "rowwise" in recipes else "fp8"
     return "bf16-pure" if kept == "bfloat16" else "bf16" if used == "bfloat16" else "fp32"

@@ -17,11 +17,11 @@ from plan3d.simulator.layout import Layout, LayoutTable, Recompute, Schedule
 from plan3d.simulator.legality import Reason, explain, reasons
 from plan3d.simulator.memory import logits_bytes
 from plan3d.simulator.model import ModelSpec
-from plan3d.simulator.model_states import stage_state
+from plan3d.simulator.model_states import comes_last, stage_state
 from plan3d.simulator.numeric import Floats
 from plan3d.simulator.pipeline import in_flight
 from plan3d.simulator.stage_params import StageParams, stage_params
-from plan3d.simulator.step_time import BlockCosts
+from plan3d.simulator.step_time import BlockCosts, fill_s
 
 OPTIONS = ("none", "selective", "full")
 """What a layer can recompute: the names and values of `simulator.layout.Recompute`."""
@@ -49,16 +49,17 @@ def partition_problem(job: Job, layout: Layout) -> Problem:
         moe: _layer(context, table, micro_batches, moe=moe) for moe in set(layer_is_moe(job.model))
     }
     each = [kinds[moe] for moe in layer_is_moe(job.model)]
+    layers = Layers(
+        options=OPTIONS,
+        **{name: np.array([layer[name] for layer in each]) for name in each[0]},
+    )
     return Problem(
-        layers=Layers(
-            options=OPTIONS,
-            **{name: np.array([layer[name] for layer in each]) for name in each[0]},
-        ),
-        devices=_devices(context, layout, micro_batches),
+        layers=layers,
+        devices=_devices(context, layout, layers, micro_batches),
         device_of=np.tile(np.arange(layout.pp), layout.vpp),
         micro_batches=micro_batches,
         cut_s=np.zeros(job.model.layers + 1),
-        fixed_s=_fixed_s(job, layout, micro_batches),
+        fixed_s=_fixed_s(context, layout),
     )
 
 
@@ -137,56 +138,92 @@ def _layer(
 def _held_bytes(
     context: Context, table: LayoutTable, params: StageParams, micro_batches: float
 ) -> Floats:
-    """Return parameters, gradients and optimizer states [bytes]."""
+    """Return parameters, gradients and optimizer states beside activations [bytes]."""
     state = stage_state(context, table, params)
-    gradients = state.held_gradients(micro_batches)
+    made = comes_last(context.software, micro_batches)
+    gradients = np.where(made, 0.0, state.held_gradients(micro_batches))
     held = state.held_parameters(micro_batches) + gradients + state.optimizer_bytes
     return np.asarray(held[0])
 
 
-def _devices(context: Context, layout: Layout, micro_batches: float) -> Devices:
+def _devices(context: Context, layout: Layout, layers: Layers, micro_batches: float) -> Devices:
     """Return what each device has beside layers."""
     software, table = context.software, LayoutTable.of([layout])
     stage = np.arange(float(layout.pp))
-    flying = in_flight(
-        stage, float(layout.pp), float(layout.vpp), micro_batches, float(layout.schedule)
+    flying = np.asarray(
+        in_flight(stage, float(layout.pp), float(layout.vpp), micro_batches, float(layout.schedule))
     )
     ends, extra = end_time(context, table), np.zeros(layout.pp)
     extra[0] += ends.first_s[0]
     extra[-1] += ends.last_s[0]
-    held, over = np.zeros(layout.pp), 1 + software.memory_margin
+    columns = loss_columns(context.model, software, table.tp)
+    loss = np.zeros(layout.pp)
+    loss[-1] = np.asarray(logits_bytes(context, table, columns))[0]
+    kept, over = block_activations(context, table), 1 + software.memory_margin
+    held = np.zeros(layout.pp)
+    moving = np.full(layout.pp, software.whole_buffers * kept.gathered_bytes[0])
     for i in range(layout.pp):
         params = stage_params(
             context.model, software, table, 0.0, first=i == 0, last=i == layout.pp - 1
         )
-        gathered = stage_state(context, table, params).held_gathered(micro_batches)[0]
-        held[i] = _held_bytes(context, table, params, micro_batches) + over * gathered
-    columns = loss_columns(context.model, software, table.tp)
-    loss = np.zeros(layout.pp)
-    loss[-1] = np.asarray(logits_bytes(context, table, columns))[0]
-    kept = block_activations(context, table)
-    held[0] += over * np.asarray(flying)[0] * kept.embedding_bytes[0]
-    held[-1] += over * kept.head_bytes[0]
+        moving[i] += stage_state(context, table, params).held_gathered(micro_batches)[0]
+        held[i] = _held_bytes(context, table, params, micro_batches)
+    moving[0] += flying[0] * kept.embedding_bytes[0]
+    moving[-1] += kept.head_bytes[0]
     if software.loss_apart and micro_batches > 1:
-        held, loss = held + over * loss, np.zeros(layout.pp)
+        moving, loss = moving + loss, np.zeros(layout.pp)
+    held = held + _beyond_bytes(context, layout, layers, micro_batches, flying, moving, loss)
     if layout.dp * layout.cp > 1:
         held = held + software.bucket_bytes
     gpu = context.cluster.gpu
     return Devices(
         extra_s=extra,
-        fixed_bytes=held + gpu.context_bytes,
-        in_flight=np.asarray(flying, dtype=np.float64),
+        fixed_bytes=held + over * moving + gpu.context_bytes,
+        in_flight=flying,
         capacity_bytes=np.full(layout.pp, gpu.memory_bytes),
         loss_bytes=over * loss,
     )
 
 
-def _fixed_s(job: Job, layout: Layout, micro_batches: float) -> float:
-    """Return what a step takes beside its stages, from the layout's estimate [s]."""
-    found = estimate(job.model, job.work, job.cluster, job.software, layout)
-    time = found.time
-    # The first and last micro-batch pass each cut once: `simulator.step_time` counts these sends
-    # with the bubble.
-    fill = (layout.pp - 1) / (micro_batches * layout.vpp) * found.link.pp_link_s
+def _beyond_bytes(
+    context: Context, layout: Layout, layers: Layers, micro_batches: float,
+    flying: Floats, moving: Floats, loss: Floats,
+) -> Floats:  # fmt: skip
+    """Return what comes when activations are gone, and is more than those, shape (p,) [bytes].
+
+    That of an even split, under the option that keeps least: activations of other options are more.
+    """
+    software, table = context.software, LayoutTable.of([layout])
+    over, share = 1 + software.memory_margin, len(layers) / layout.pp
+    least = np.min(
+        [
+            flying * share * layers.kept_bytes[:, r].mean() / over
+            + np.maximum(layers.working_bytes[:, r].max() / over, loss)
+            for r in range(len(layers.options))
+        ],
+        axis=0,
+    )  # fmt: skip
+    found = np.zeros(layout.pp)
+    for i in range(layout.pp):
+        params = stage_params(
+            context.model, software, table, share, first=i == 0, last=i == layout.pp - 1
+        )
+        state = stage_state(context, table, params)
+        made = np.where(
+            comes_last(software, micro_batches), state.held_gradients(micro_batches), 0.0
+        )
+        found[i] = (state.copied_bytes + made)[0]
+    beyond: Floats = np.maximum(found - moving - least, 0.0)
+    return beyond
+
+
+def _fixed_s(context: Context, layout: Layout) -> float:
+    """Return what a step takes beside its stages, from the layout's estimate [s].
+
+    The first and last micro-batch pass each cut once: `simulator.step_time` counts these sends
+    with the bubble.
+    """
+    found = estimate(context.model, context.work, context.cluster, context.software, layout)
+    time, fill = found.time, fill_s(context, LayoutTable.of([layout]))[0]
     beside = time.dp_comm_s + time.optimizer_s + time.offload_s + time.overhead_s
-    return time.pp_comm_s + fill + beside
+    return time.pp_comm_s + float(fill) + beside

@@ -119,6 +119,19 @@ def test_a_generation_names_kernels_that_exist(name: str) -> None:
     assert set(software(name).attention) <= kernels | {"unfused"}
 
 
+@pytest.mark.parametrize("name", hardware_profiles.software_names())
+def test_what_a_loss_keeps_it_has_written(name: str) -> None:
+    """So that a generation does not inherit the fused loss of another beside unfused logits."""
+    found = software(name)
+    assert found.loss_forward_bytes + found.loss_backward_bytes >= found.logits_bytes
+
+
+def test_a_compiled_step_has_no_python_between_its_collectives() -> None:
+    """Though it inherits what PyTorch's FSDP does otherwise."""
+    assert software("fsdp2-2024").collective_s > 0
+    assert software("jax-2024").collective_s == 0
+
+
 def test_software_only_gains_overlap_from_generation_to_generation() -> None:
     line = [software(f"megatron-{year}") for year in ("2020", "2021", "2022", "core")]
     for old, new in pairwise(line):

@@ -10,6 +10,8 @@ from plan3d.planner.inner import _outer, search_inner
 from plan3d.planner.partition.compare import compare
 from plan3d.planner.partition.from_job import partition_problem
 from plan3d.simulator.errors import InputError, NothingFeasibleError
+from plan3d.simulator.estimate import estimate
+from plan3d.simulator.layout import Layout, Recompute
 from tests.planner.jobs import cluster, job, model
 
 SPEC = replace(model(layers=6, heads=4, hidden=1024, ffn=4096), vocab=4096)
@@ -87,6 +89,21 @@ def test_what_may_fit_is_not_too_strict() -> None:
         one = plan.layout
         assert (one.tp, one.pp, one.dp, one.vpp, one.micro_batch, one.zero) in kept
     assert np.all(table.recompute == 0)
+
+
+def test_gradients_that_come_when_activations_go_may_fit() -> None:
+    """A step of one micro-batch never holds both, but for what the margin adds."""
+    layout = Layout(dp=4, shard=1, recompute=Recompute.FULL)
+    frees = replace(JOB.software, frees_gradients=True, memory_margin=0.001)
+    small = replace(SPEC, vocab=128, max_positions=0)
+    asked = replace(job(4, small, seq=4096, batch=4), software=frees)
+    full = replace(asked.cluster, gpu=replace(asked.cluster.gpu, memory_bytes=1.0))
+    need = estimate(asked.model, asked.work, full, frees, layout).memory_bytes
+    tight = replace(full, gpu=replace(full.gpu, memory_bytes=need))
+    assert estimate(asked.model, asked.work, tight, frees, layout).fits
+    table, _ = _outer(replace(asked, cluster=tight), frameworks.named("megatron"), TP1)
+    kept = [(row.dp, row.zero) for row in map(table.row, range(len(table)))]
+    assert (4, 0) in kept
 
 
 def test_a_queue_that_is_cut_short_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from plan3d.simulator.layout import Layout, Order, Recompute, Schedule
 from plan3d.simulator.result import Estimate
 from plan3d.simulator.software import Software
 from plan3d.simulator.workload import Workload
-from tests.simulator.jobs import BUSY, DGX, MODELS, PLAIN, WORK
+from tests.simulator.jobs import BUSY, DGX, KEEPING, MODELS, PLAIN, WORK
 
 few = settings(max_examples=25, deadline=None)
 
@@ -46,7 +46,7 @@ def layouts(draw: st.DrawFn) -> Layout:
 
 models = st.sampled_from(sorted(MODELS))
 OTHER = replace(BUSY, attention=("unfused",), sharded_loss=True, keeps_gathered=False)
-softwares = st.sampled_from([PLAIN, BUSY, OTHER])
+softwares = st.sampled_from([PLAIN, BUSY, KEEPING, OTHER])
 
 
 def run(

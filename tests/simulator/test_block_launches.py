@@ -65,6 +65,23 @@ def test_collectives_take_the_cpu_besides(
     assert block.backward.total_s[0] == pytest.approx(backward_s)
 
 
+@pytest.mark.parametrize(
+    ("layout", "forward_s", "backward_s"),
+    [
+        pytest.param(Layout(tp=2), 1.5, 2.5, id="one all-reduce each way"),
+        pytest.param(Layout(tp=2, sp=1), 2.0, 3.5, id="in halves, and gathered again"),
+    ],
+)
+def test_a_parallel_residual_has_half_as_many_collectives(
+    layout: Layout, forward_s: float, backward_s: float
+) -> None:
+    slow = replace(PLAIN, dispatch_s=1.0, collective_s=0.5)
+    model = replace(GPT, parallel_residual=True)
+    block = block_time(replace(context(), model=model, software=slow), one(layout))
+    assert block.forward.total_s[0] == pytest.approx(forward_s)
+    assert block.backward.total_s[0] == pytest.approx(backward_s)
+
+
 def test_collectives_between_nodes_are_launched_in_every_node() -> None:
     """Two nodes: two launches of 0.5 s each way."""
     cluster = replace(WIRE, network=replace(WIRE.network, launch_s=0.5))

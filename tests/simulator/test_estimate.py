@@ -18,6 +18,7 @@ from tests.simulator.jobs import (
     EXPERT_ROWS,
     GPT,
     H100,
+    KEEPING,
     LLAMA,
     MIXTURE,
     MODELS,
@@ -27,7 +28,7 @@ from tests.simulator.jobs import (
 )
 from tests.simulator.strategies import few, layouts, models, run, softwares
 
-JOBS = [(name, software) for name in MODELS for software in (PLAIN, BUSY)]
+JOBS = [(name, software) for name in MODELS for software in (PLAIN, BUSY, KEEPING)]
 jobs = pytest.mark.parametrize(
     ("name", "software"), JOBS, ids=[f"{name}-{software.name}" for name, software in JOBS]
 )
@@ -46,6 +47,16 @@ def test_a_table_is_its_rows(name: str, software: Software) -> None:
     rows = [*ROWS, *EXPERT_ROWS] if MODELS[name].experts else list(ROWS)
     table = estimate_table(MODELS[name], WORK, DGX, software, LayoutTable.of(rows))
     assert [table.row(i) for i in range(len(rows))] == [run(r, name, software) for r in rows]
+
+
+def test_a_table_may_have_jobs_of_one_node_and_of_more() -> None:
+    """A slow host issues collectives slowly in the latter alone."""
+    slow = replace(PLAIN, dispatch_s=1.0, issue_s=0.5)
+    rows = [Layout(tp=2), Layout(tp=2, dp=8), Layout(tp=2, pp=4), Layout(tp=2, pp=4, dp=2)]
+    for order in (rows, rows[::-1]):
+        table = estimate_table(GPT, WORK, DGX, slow, LayoutTable.of(order))
+        for i, row in enumerate(order):
+            assert table.row(i) == estimate(GPT, WORK, DGX, slow, row)
 
 
 @given(rows=st.lists(layouts(), min_size=1, max_size=20), name=models, software=softwares)

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plan3d.simulator.context import Context
 from plan3d.simulator.estimate import estimate, estimate_table
@@ -11,6 +13,7 @@ from plan3d.simulator.layout import Layout, LayoutTable
 from plan3d.simulator.memory import logits_bytes
 from plan3d.simulator.result import Memory
 from plan3d.simulator.software import Software
+from plan3d.simulator.stage_memory import stage_memory
 from tests.simulator.jobs import BUSY, DGX, GPT, PLAIN, WORK, one
 
 
@@ -91,3 +94,33 @@ def test_what_is_kept_is_no_need() -> None:
     kept = np.clip(found.capacity_bytes - (found.memory_bytes - found.kept_bytes), 0, 0.1 * moving)
     np.testing.assert_allclose(found.kept_bytes, kept)
     assert np.all(found.memory["margin_bytes"] >= found.kept_bytes)
+
+
+@given(memory_bytes=st.floats(2e9, 6e9), context_bytes=st.floats(1e8, 1e9))
+@settings(max_examples=100, deadline=None)
+def test_what_is_kept_makes_nothing_too_large(memory_bytes: float, context_bytes: float) -> None:
+    """Nor does rounding: sums of the terms in any order."""
+    gpu = replace(DGX.gpu, memory_bytes=memory_bytes, context_bytes=context_bytes)
+    tight, layouts = replace(DGX, gpu=gpu), [Layout(micro_batch=n) for n in (1, 2, 4, 8, 16, 32)]
+    software = replace(BUSY, memory_cached=10.0, memory_margin=0.07)
+    found = estimate_table(GPT, WORK, tight, software, LayoutTable.of(layouts))
+    needs = found.memory_bytes - found.kept_bytes
+    assert np.array_equal(found.fits, needs <= memory_bytes)
+    backwards = np.sum([found.memory[name] for name in reversed(found.MEMORY)], axis=0)
+    assert np.array_equal(backwards <= memory_bytes, found.fits)
+
+
+def test_the_need_is_that_of_the_stage_that_needs_most() -> None:
+    """The first stage keeps a hundred times its four micro-batches; the last has large logits."""
+    software = replace(PLAIN, memory_cached=100.0, logits_bytes=1100.0)
+    plain = replace(software, memory_cached=0.0)
+    context = Context(model=GPT, work=WORK, cluster=DGX, software=plain)
+    layout = Layout(pp=4, micro_batch=4)
+    needs = [stage.total_bytes for stage in stage_memory(context, layout)]
+    assert max(needs) == needs[3] > needs[0] > needs[1]
+    for size in (needs[3] + 1e6, 80e9, 1e13):  # with room for nothing else, for some, for all
+        tight = replace(DGX, gpu=replace(DGX.gpu, memory_bytes=size))
+        found = estimate_table(GPT, WORK, tight, software, one(layout))
+        assert found.memory_bytes - found.kept_bytes == pytest.approx(max(needs))
+        assert found.stage[0] == 3
+        assert found.kept_bytes <= found.memory["margin_bytes"]

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import shlex
 import subprocess
 import tomllib
@@ -147,6 +148,24 @@ def test_precisions() -> None:
     assert by_row["quantize"]["linear"]["float8"] == {"recipe_name": "rowwise"}
     with pytest.raises(InputError, match="use --precision bf16"):
         text("torchtitan", "fp16")
+    with pytest.raises(InputError, match="use --precision bf16"):
+        text("megatron", "fp8-rowwise")
+    assert "--bf16" in text("deepspeed", "fp8-rowwise")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_every_precision_is_written_or_said(name: str, precision: str) -> None:
+    """Eight bits never become sixteen without a word."""
+    plain = simple(name)
+    work = replace(plain.job.work, precision=PRECISIONS[precision])
+    try:
+        found = export(name, replace(plain, job=replace(plain.job, work=work)))
+    except InputError as error:
+        assert "--precision" in str(error)  # noqa: PT017
+        return
+    if work.precision.matmul == "fp8":
+        assert "fp8" in " ".join(found.cannot) or re.search("fp8|float8", found.text)
 
 
 def test_a_job_of_uneven_nodes() -> None:

@@ -1,5 +1,7 @@
 """Launch flags, by hand from the manuals of the frameworks."""
 
+from dataclasses import replace
+
 import pytest
 
 from plan3d.planner.exports import flags, model_flags
@@ -8,6 +10,7 @@ from plan3d.planner.exports.megatron import stage_arguments
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.layout import Layout, Recompute, Schedule
 from plan3d.simulator.model import Experts
+from plan3d.simulator.workload import PRECISIONS
 from tests.planner.jobs import job, model
 
 PLAIN = Layout(tp=2, pp=4, dp=2, micro_batch=2, zero=1, shard=2, sp=1)
@@ -25,6 +28,13 @@ def test_megatron() -> None:
     assert after(found, "--global-batch-size") == "16"
     assert {"--sequence-parallel", "--use-distributed-optimizer", "--bf16"} <= set(found)
     assert not {"--use-megatron-fsdp", "--recompute-granularity"} & set(found)
+
+
+def test_megatron_has_no_scales_by_row() -> None:
+    by_row = job(16)
+    by_row = replace(by_row, work=replace(by_row.work, precision=PRECISIONS["fp8-rowwise"]))
+    with pytest.raises(InputError, match="no precision of Megatron-LM 'fp8-rowwise'"):
+        flags("megatron", by_row, PLAIN)
 
 
 def test_megatron_counts_the_layers_of_block_in_each_chunk() -> None:

@@ -12,7 +12,8 @@ from plan3d.planner.imports import READERS, Asked, read
 from plan3d.planner.models import resolve
 from plan3d.planner.result import Job
 from plan3d.simulator.errors import InputError
-from plan3d.simulator.layout import FIELDS, Order
+from plan3d.simulator.layout import FIELDS, Layout, Order
+from plan3d.simulator.workload import PRECISIONS
 from tests.planner.exports.plans import LLAMA, MOE, drawn, plan
 from tests.planner.jobs import job
 
@@ -59,6 +60,21 @@ def test_what_a_search_never_varies_survives_or_is_said(name: str) -> None:
                  "pp_overlap": found.pp == 1}  # fmt: skip
         silent = {axis for axis in alone if alone[axis] or axis not in runs.overlaps}
         assert set(changed) <= silent or written.cannot, changed
+
+
+@pytest.mark.parametrize("precision", ["fp8", "fp8-rowwise"])
+def test_eight_bits_survive(precision: str) -> None:
+    asked = JOBS["dense"]
+    asked = replace(asked, work=replace(asked.work, precision=PRECISIONS[precision]))
+    written = export("torchtitan-toml", plan(Layout(dp=16, zero=3, shard=16), of=asked))
+    found = read("torchtitan-toml", written.text, Asked(gpus=16, layers=8))
+    assert (found.precision, found.unused) == (precision, ())
+
+
+def test_scales_by_row_as_they_were_asked_for_until_2025() -> None:
+    text = "[parallelism]\ntensor_parallel_degree = 1\n[model]\nconverters = ['float8']\n"
+    text += "[float8]\nrecipe_name = 'rowwise'"
+    assert read("torchtitan-toml", text, Asked(gpus=8)).precision == "fp8-rowwise"
 
 
 @pytest.mark.parametrize("name", ["megatron", "megatron-bridge", "nemo", "deepspeed", "nanotron"])

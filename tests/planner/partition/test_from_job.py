@@ -10,8 +10,8 @@ from plan3d.planner.partition.cost import evaluate
 from plan3d.planner.partition.from_job import check_layout, layer_is_moe, partition_problem
 from plan3d.planner.result import Job
 from plan3d.simulator.errors import InputError
-from plan3d.simulator.estimate import estimate
-from plan3d.simulator.layout import Layout, Recompute, Schedule
+from plan3d.simulator.estimate import estimate, estimate_table
+from plan3d.simulator.layout import Layout, LayoutTable, Recompute, Schedule
 from plan3d.simulator.model import Experts
 from plan3d.simulator.result import Estimate
 from tests.planner.jobs import job
@@ -63,6 +63,33 @@ def test_logits_apart_from_blocks_are_what_the_estimate_says(micro_batch: int) -
     found = evaluate(partition_problem(question, layout), [2] * 4, [int(layout.recompute)] * 8)
     expected = estimated(question, layout)
     assert max(found.memory_bytes) == pytest.approx(expected.memory_bytes, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"whole_buffers": 2.0}, id="buffers for gathering"),
+        pytest.param({"send_overhead_s": 0.1}, id="waits beside transfers"),
+        pytest.param({"frees_gradients": True}, id="gradients when activations go"),
+        pytest.param({"gradient_copy_bytes": 600.0}, id="copies of gradients"),
+        pytest.param({"memory_cached": 0.2, "late_most": 50.0}, id="what is kept is no need"),
+    ],
+)
+@pytest.mark.parametrize("micro_batch", [1, 8])
+def test_what_some_software_does_costs_what_the_estimate_says(
+    changes: dict[str, float], micro_batch: int
+) -> None:
+    """With eight micro-batches per step, and with one; all is recomputed."""
+    question = asked()
+    question = replace(question, software=replace(question.software, **changes))
+    layout = replace(BASE, micro_batch=micro_batch, recompute=Recompute.FULL)
+    found = evaluate(partition_problem(question, layout), [2] * 4, [int(Recompute.FULL)] * 8)
+    expected = estimate_table(
+        question.model, question.work, question.cluster, question.software, LayoutTable.of([layout])
+    )
+    need = expected.memory_bytes - expected.kept_bytes
+    assert found.step_time_s == pytest.approx(expected.step_time_s[0], rel=1e-12)
+    assert max(found.memory_bytes) == pytest.approx(need[0], rel=1e-12)
 
 
 def test_layers_with_experts_stand_where_the_model_has_them() -> None:
