@@ -13,6 +13,7 @@ from plan3d.cli.question import Question
 from plan3d.cli.words import hourly, short
 from plan3d.planner import frameworks, models
 from plan3d.planner.evaluator import Evaluator, Player, evaluator_of
+from plan3d.planner.frameworks import Framework
 from plan3d.planner.models import Preset
 from plan3d.planner.refine import replayed
 from plan3d.planner.result import Job
@@ -72,7 +73,7 @@ def question(
         options=" ".join(
             f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items()
         ),
-        assumed=_assumed(preset, set(given), cluster, software.name),
+        assumed=_assumed(preset, set(given), cluster, frameworks.named(framework)),
     )
 
 
@@ -162,7 +163,9 @@ def forecast(question: Question) -> Forecast | None:
     return partial(outlooks, question.job) if question.fidelity == "analytical" else None
 
 
-def _assumed(preset: Preset, given: Set[str], cluster: Cluster, software: str) -> tuple[str, ...]:
+def _assumed(
+    preset: Preset, given: Set[str], cluster: Cluster, framework: Framework
+) -> tuple[str, ...]:
     """Return a line for each group of values that the user left to plan3d."""
     defaults = {
         "seq": f"sequence {preset.seq:,}",
@@ -174,9 +177,9 @@ def _assumed(preset: Preset, given: Set[str], cluster: Cluster, software: str) -
     left = [text for name, text in defaults.items() if name not in given and text]
     others = {
         "hardware": f"hardware {cluster.name}: default of {preset.name}",
-        "framework": f"software {software}: default of --framework {frameworks.DEFAULT}",
+        "framework": f"software {framework.software}: default of --framework {frameworks.DEFAULT}",
         "price": f"rent {hourly(cluster.gpu.usd_per_s)} USD per GPU hour: {cluster.name}",
     }
     lines = [f"{', '.join(left)}: defaults of {preset.name} ({preset.source})"] if left else []
-    lines += [preset.note] if preset.note else []
+    lines += [text for text in (preset.note, framework.caveat) if text]
     return tuple(lines + [text for name, text in others.items() if name not in given])

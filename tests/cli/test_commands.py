@@ -199,3 +199,12 @@ def test_rows_that_are_left_out_are_named(capsys: Capture, tmp_path: Path) -> No
     assert "run odd" not in some
     assert run(["validate", "--runs", str(table), "--verbose"]) == 0
     assert "columns tp 7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("framework", "said"), [("nanotron", True), ("megatron", False)])
+def test_what_an_estimate_of_a_framework_takes_for_granted(
+    capsys: Capture, framework: str, said: bool
+) -> None:
+    words = ("estimate", "--model", "gpt13b", "--gpus", "16", "--layout", "tp=8")
+    found = parsed(capsys, *words, "--framework", framework)["assumed"]
+    assert any("hosts that keep up" in text for text in found) is said
