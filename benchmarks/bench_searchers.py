@@ -23,7 +23,8 @@ from plan3d.planner.searchers.grid import Grid, grid_from, grid_of
 from plan3d.planner.searchers.protocols import BlackBox, History, StopSearchError, Trial
 from plan3d.planner.searchers.pruning import pruned
 from plan3d.planner.searchers.table import SEARCHERS
-from plan3d.planner.validation import Prediction, published_runs, validate
+from plan3d.planner.validation import Prediction, validate
+from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.simulator.layout import Layout, LayoutTable
 
 HERE = Path(__file__).parent
@@ -73,7 +74,7 @@ class Sweep(NamedTuple):
 def sweeps() -> Iterator[Sweep]:
     """Yield the recorded sweeps with at least `FEWEST` different layouts that ran."""
     groups: dict[tuple[object, ...], list[Prediction]] = defaultdict(list)
-    for p in validate(published_runs(), Shipped()).predictions:
+    for p in validate(recorded_runs(), Shipped()).predictions:
         run = p.run
         if run.suite in SUITES and (p.measured_s is not None or run.oom):
             question = (run.source, run.model, run.gpus, run.seq, run.global_batch)
