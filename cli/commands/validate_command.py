@@ -84,7 +84,7 @@ def run(
     csv: Annotated[
         Path | None,
         typer.Option(
-            metavar="OUT.csv",
+            metavar="FILE.csv",
             help="Write every prediction as CSV.",
             rich_help_panel=options.OUTPUT,
         ),
