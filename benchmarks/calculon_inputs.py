@@ -6,7 +6,7 @@ What they have no word for is mapped as stated here, or not at all.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from plan3d.planner.validation.choice import SkipError
@@ -14,7 +14,7 @@ from plan3d.planner.validation.rows import Case
 from plan3d.simulator.layout import Layout, Recompute, Schedule
 
 SYSTEM: Final = "systems/a100_80g.json"
-"""The shipped system that is used: nodes of eight A100, 300 GB/s inside, 25 GB/s per GPU between."""
+"""The shipped system: nodes of eight A100, 300 GB/s inside, 25 GB/s per GPU between them."""
 GPU: Final = "a100-80g-sxm"
 NODE: Final = 8
 """GPUs of its first network. [1]"""
@@ -46,8 +46,18 @@ class Settings:
     scatter_gather: bool = False
     """Pipeline transfers are cut by tp, and gathered (arXiv:2104.04473, section 4.1)."""
     fused_activation: bool = False
-    flash_recomputes: bool = True
-    """Flash attention, which keeps no scores, is the core recomputed; else the core kept."""
+    flash_recomputes: bool = False
+    """Fused attention is a core recomputed, not one that keeps its scores: see `for_memory`."""
+    shipped_network: bool = False
+    """Between nodes, the bandwidth of its file, not the line rate of the run's adapters."""
+
+    @property
+    def for_memory(self) -> "Settings":
+        """The same for the memory: fused attention keeps no scores, as if it were recomputed.
+
+        Its time is closer to that of a core that keeps them: it reads and writes none.
+        """
+        return replace(self, flash_recomputes=True)
 
 
 def check(case: Case) -> None:
@@ -128,6 +138,11 @@ def execution(case: Case, layout: Layout, settings: Settings) -> dict[str, objec
         "data_par_overlap": settings.data_par_overlap and layout.dp > 1,
         **FIXED,
     }
+
+
+def bandwidth_gb_s(case: Case, settings: Settings) -> float | None:
+    """Return the bandwidth between nodes per GPU, if it is not that of the file [1e9 bytes/s]."""
+    return None if settings.shipped_network else case.cluster.network.nic_bytes_per_s / 1e9
 
 
 def networks_of(layout: Layout, gpus: int) -> tuple[int, int, int]:

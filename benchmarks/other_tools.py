@@ -7,17 +7,28 @@ benchmarks/accuracy.py sets the file beside our predictions of the same runs.
 """
 
 import argparse
+import copy
 import csv
 import importlib
 import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from calculon_inputs import FIXED, GPU, SYSTEM, Settings, application, check, execution
+from calculon_inputs import (
+    BETWEEN,
+    FIXED,
+    GPU,
+    SYSTEM,
+    Settings,
+    application,
+    bandwidth_gb_s,
+    check,
+    execution,
+)
 
 from plan3d.cli.commands.validate_command import Shipped
 from plan3d.planner.validation import published_runs
@@ -36,14 +47,16 @@ VALIDATION: Final = (
 )
 """What it prints of its own validation, ``calculon llm-validation``: hidden, heads, head size,
 blocks, tp, pp, batch, micro-batch, depth; step with full recomputation and with selective and
-sequence parallelism [s]. Errors of 3.65 % on average against arXiv:2205.05198, table 5."""
+sequence parallelism [s]. 3.65 % on average against arXiv:2205.05198, table 5, as in its paper; a
+record of the output is test_output.md of the fork xue-yun-liang/calculon@c9bf376a94."""
 ENDLESS: Final = 1e9
 """Memory with which it predicts a time for layouts that do not fit. [GiB]"""
 VARIANTS: Final[Mapping[str, Settings]] = {
     "tp_overlap_s": Settings(tensor_par_overlap="ring"),
     "dp_overlap_s": Settings(data_par_overlap=True),
     "scatter_gather_s": Settings(scatter_gather=True),
-    "flash_kept_s": Settings(flash_recomputes=False),
+    "flash_recomputed_s": Settings(flash_recomputes=True),
+    "shipped_network_s": Settings(shipped_network=True),
 }
 """What else the mapping could be: the column of the step that each gives."""
 FUSED: Final = Settings(fused_activation=True)
@@ -77,8 +90,10 @@ class Calculon:
         self._file["mem1"]["GiB"] = ENDLESS
         self._log = logging.getLogger("calculon")
 
-    def answer(self, app: Mapping[str, int], inputs: Mapping[str, object]) -> Answer:
-        """Return its prediction of one execution.
+    def answer(
+        self, app: Mapping[str, int], inputs: Mapping[str, object], gb_s: float | None = None
+    ) -> Answer:
+        """Return its prediction of one execution, with another bandwidth between nodes if given.
 
         Raises
         ------
@@ -86,7 +101,10 @@ class Calculon:
             If it refuses the execution.
         """
         job = self._llm(self._llm.Application(dict(app)), self._log)
-        system = self._system(self._file)
+        file = copy.deepcopy(self._file)
+        if gb_s is not None:
+            file["networks"][BETWEEN]["bandwidth"] = gb_s
+        system = self._system(file)
         try:
             job.compile(system, self._llm.Execution.from_json(dict(inputs)))
             job.run(system)
@@ -164,7 +182,17 @@ def predictions(tool: Calculon, case: Case) -> dict[str, object]:
         "predicted_s": f"{best.time_s:.6g}",
         "predicted_bytes": f"{best.memory_bytes:.6g}",
         "fused_bytes": f"{fused.memory_bytes:.6g}",
-    } | {name: f"{a.time_s:.6g}" for name, a in others.items() if a.inputs != best.inputs}
+    } | {name: f"{a.time_s:.6g}" for name, a in others.items() if a.time_s != best.time_s}
+
+
+def answer(tool: Calculon, case: Case, layout: Layout, settings: Settings) -> Answer:
+    """Return what it says of a layout: the step, and the memory by `Settings.for_memory`."""
+    app, gb_s = application(case), bandwidth_gb_s(case, settings)
+    step, memory = (
+        tool.answer(app, execution(case, layout, each), gb_s)
+        for each in (settings, settings.for_memory)
+    )
+    return replace(step, memory_bytes=memory.memory_bytes, fits=memory.fits)
 
 
 def answers(
@@ -174,7 +202,7 @@ def answers(
     found, refused = [], []
     for layout in layouts:
         try:
-            found.append(tool.answer(application(case), execution(case, layout, settings)))
+            found.append(answer(tool, case, layout, settings))
         except SkipError as reason:
             refused.append(reason)
     if not found:
