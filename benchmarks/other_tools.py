@@ -123,12 +123,16 @@ def main() -> None:
     """Write the predictions."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("calculon", type=Path, help="a checkout of calculon-ai/calculon")
-    tool = Calculon(parser.parse_args().calculon)
+    folder = parser.parse_args().calculon
+    if not (folder / SYSTEM).is_file():
+        parser.error(f"{folder}: no {SYSTEM} there; give a checkout of calculon-ai/calculon")
+    tool = Calculon(folder)
     verify(tool)
+    found = list(rows(tool))
     with OUT.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows(tool))
+        writer.writerows(found)
 
 
 def verify(tool: Calculon) -> None:
@@ -178,7 +182,7 @@ def predictions(tool: Calculon, case: Case) -> dict[str, object]:
         others["micro_batch_1_s"] = fastest(answers(tool, case, Settings(), single))
     fused = fastest(answers(tool, case, FUSED, case.layouts))
     return {
-        "settings": described(best.inputs),
+        "settings": described(case, best.inputs),
         "predicted_s": f"{best.time_s:.6g}",
         "predicted_bytes": f"{best.memory_bytes:.6g}",
         "fused_bytes": f"{fused.memory_bytes:.6g}",
@@ -218,14 +222,15 @@ def fastest(found: Sequence[Answer]) -> Answer:
     return min(found, key=lambda a: a.memory_bytes)
 
 
-def described(inputs: Mapping[str, object]) -> str:
-    """Return the inputs that differ from run to run, in few words."""
+def described(case: Case, inputs: Mapping[str, object]) -> str:
+    """Return in few words the inputs that differ from run to run."""
     degrees = "tensor_par", "pipeline_par", "data_par", "microbatch_size", "pipeline_interleaving"
     networks = "tensor_par_net", "pipeline_par_net", "data_par_net"
     words = [f"{short}{inputs[name]}" for short, name in zip("tpdbv", degrees, strict=True)]
     words += [str(inputs["tensor_par_comm_type"]), str(inputs["activation_recompute"])]
     words += ["sharded"] if inputs["optimizer_sharding"] else []
-    return " ".join([*words, "net " + "/".join(str(inputs[name]) for name in networks)])
+    words += ["net " + "/".join(str(inputs[name]) for name in networks)]
+    return " ".join([*words, f"{bandwidth_gb_s(case, Settings()):g}GB/s"])
 
 
 if __name__ == "__main__":

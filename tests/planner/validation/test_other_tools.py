@@ -198,7 +198,7 @@ def test_an_open_micro_batch_is_the_fastest_that_fits(script: Any, run: Build) -
     row = script.predictions(tool, case(run(micro_batch=None)))
     assert (row["predicted_s"], row["predicted_bytes"]) == ("2", "2e+09")
     assert (row["slowest_s"], row["micro_batch_1_s"]) == ("3", "3")
-    assert row["settings"] == "t8 p1 d1 b2 v1 ar full net 0/0/0"
+    assert row["settings"] == "t8 p1 d1 b2 v1 ar full net 0/0/0 25GB/s"
 
 
 def test_if_none_fits_it_is_the_smallest(script: Any, run: Build) -> None:
@@ -241,7 +241,7 @@ def possible(script: Any, inputs: Any, one: Case) -> set[tuple[str, str]]:
     except SkipError as reason:
         return {("", str(reason))}
     asked = (inputs.execution(one, layout, inputs.Settings()) for layout in one.layouts)
-    return {(script.described(each), "") for each in asked}
+    return {(script.described(one, each), "") for each in asked}
 
 
 def test_the_file_has_what_the_mapping_asks_today(page: Any, script: Any, inputs: Any) -> None:
