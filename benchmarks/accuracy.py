@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import accuracy_others as elsewhere
+import accuracy_tools as tools
 import numpy as np
 from accuracy_choices import choices
 from accuracy_outcomes import outcomes
@@ -57,6 +58,10 @@ def page(result: Validation, told: Validation) -> str:
         "others": table(elsewhere.HEAD, elsewhere.others(left_out)),
         "other_score": [elsewhere.score()],
         "other_memory": [elsewhere.memory()],
+        "tools": tools.compared(result.predictions),
+        "tools_open": tools.choices(result.predictions),
+        "tools_fused": [tools.fused(result.predictions)],
+        "tools_left_out": tools.left_out(result.predictions),
         "left_out": counted(result.skipped),
         "assumed": counted(result.assumed),
     }
