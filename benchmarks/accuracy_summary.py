@@ -22,7 +22,7 @@ def summary(result: Validation, unseen: Errors, told: Validation) -> Iterator[st
         "step time, mean over the suites": every,
         "all suites without `ultra`": every - {"ultra"},
     }
-    singles = {name: {name} for name in ("vtrain-multi", "vtrain-single", "ultra")}
+    singles = {name: {name} for name in ("vtrain-multi", "ultra")}
     rows = [
         (name, *(_mean(errors, suites) for errors in (result.time, unseen, told.time)))
         for name, suites in (groups | singles).items()

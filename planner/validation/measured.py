@@ -18,6 +18,10 @@ CONVENTIONS: Final = (
 )
 """Words of `Run.flops_convention`, and the count meant; the first that matches."""
 
+SIMULATED: Final = "vTrain:data/ground_truth_single.csv"
+"""Words of the reference of figures that a simulator printed, and not a clock, whatever their
+source calls them (docs/decisions/simulated-runs.md)."""
+
 
 def step_flop(run: Run, model: ModelSpec) -> float | None:
     r"""Return the work of a step by the source's convention, if it names one [FLOP].

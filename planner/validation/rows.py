@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from plan3d.planner.validation.choice import SkipError
 from plan3d.planner.validation.layouts import global_batch_of, layouts_of
-from plan3d.planner.validation.measured import memory_bytes, step_time_s
+from plan3d.planner.validation.measured import SIMULATED, memory_bytes, step_time_s
 from plan3d.planner.validation.models import model_of
 from plan3d.planner.validation.runs import Run
 from plan3d.planner.validation.surroundings import (
@@ -61,6 +61,8 @@ def case_of(run: Run, profiles: Profiles) -> Case:
     """
     if run.flag:
         raise SkipError("flagged by its source")
+    if SIMULATED in run.ref:
+        raise SkipError("simulated, not measured")
     model, of_model = model_of(run)
     if run.seq is None:
         raise SkipError("no sequence length stated")
