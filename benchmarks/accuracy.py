@@ -13,6 +13,7 @@ from pathlib import Path
 import accuracy_others as elsewhere
 import numpy as np
 from accuracy_choices import choices
+from accuracy_full import full
 from accuracy_outcomes import outcomes
 from accuracy_summary import summary
 from accuracy_table import percent, table
@@ -47,6 +48,7 @@ def page(result: Validation, told: Validation) -> str:
         "outcomes": outcomes(result.predictions),
         "time": times(result, unseen),
         "memory": memory(result),
+        "full": full(told.predictions),
         "intervals": intervals(result, left_out),
         "near_best": chances(near_best(learnt, left_out)),
         "sweeps": sweeps(result),

