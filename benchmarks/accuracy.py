@@ -14,6 +14,7 @@ import accuracy_others as elsewhere
 import accuracy_tools as tools
 import numpy as np
 from accuracy_choices import choices
+from accuracy_full import full
 from accuracy_outcomes import outcomes
 from accuracy_summary import summary
 from accuracy_table import percent, table
@@ -48,6 +49,7 @@ def page(result: Validation, told: Validation) -> str:
         "outcomes": outcomes(result.predictions),
         "time": times(result, unseen),
         "memory": memory(result),
+        "full": full(told.predictions),
         "intervals": intervals(result, left_out),
         "near_best": chances(near_best(learnt, left_out)),
         "sweeps": sweeps(result),

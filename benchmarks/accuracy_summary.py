@@ -21,6 +21,7 @@ def summary(result: Validation, unseen: Errors, told: Validation) -> Iterator[st
     groups: dict[str, Collection[str]] = {
         "step time, mean over the suites": every,
         "all suites without `ultra`": every - {"ultra"},
+        "all suites without `vtrain-single`": every - {"vtrain-single"},
     }
     singles = {name: {name} for name in ("vtrain-multi", "vtrain-single", "ultra")}
     rows = [
@@ -31,7 +32,7 @@ def summary(result: Validation, unseen: Errors, told: Validation) -> Iterator[st
         ("the same, runs on A100 and H100", *_of_plain(result), _of_plain(told)[0]),
         ("the same, runs on A100 and H100 but `ultra`", *_of_plain(result, "ultra"), None),
     ]
-    rows[4:4] = [
+    rows[5:5] = [
         ("Megatron-LM 2021, table 1 (10 models)", *_of_ids(result, "mlm21-t1-"), None),
         ("Korthikanti et al. 2022 (8 runs)", *_of_ids(result, "korth22-0"), None),
     ]
