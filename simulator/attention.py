@@ -41,6 +41,8 @@ class AttentionShape:
     window: float = 0.0
     kv_per_head: Numeric = 1.0
     """Key and value heads per query head: 1/8 with grouped-query attention of eight."""
+    steps: Numeric = 1.0
+    """Kernels, one after the other, of which each attends to a part of the keys: a ring's."""
 
 
 def chosen_kernel(wanted: tuple[str, ...], gpu: Gpu) -> str:
@@ -68,12 +70,13 @@ def fused_forward_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Nu
     r"""Time of a fused forward pass [s].
 
     .. math::
-       t = \frac{2 b a s \bar{s} (q + v)}{F\,e}\,\frac{s + s_0 (1 - f + f a_{kv}/a)}{s}\,
-       (1 + x_0/x) + t_0
+       t = \frac{2 b a s \bar{s} (q + v)}{F\,e}\,\frac{s + n s_0 (1 - f + f a_{kv}/a)}{s}\,
+       (1 + x_0/x) + n t_0
 
     with :math:`\bar s` visible keys and x tiles of 128 queries per multiprocessor. What short
     sequences cost, :math:`s_0`, is mostly reading and writing: a share f of it goes with the
-    :math:`a_{kv}` key and value heads.
+    :math:`a_{kv}` key and value heads. Each of n steps of a ring costs it again: its kernel has
+    s / n keys.
 
     Parameters
     ----------
@@ -90,8 +93,9 @@ def fused_forward_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Nu
     read = half * (1 - kernel.kv_share + kernel.kv_share * shape.kv_per_head)
     flop = 2 * shape.batch * shape.heads * shape.queries * visible_keys(shape) * 2 * width
     tiles = shape.batch * shape.heads * np.ceil(shape.queries / 128) / gpu.sms
-    slow = (shape.keys + read) / shape.keys * (1 + kernel.occupancy / np.maximum(tiles, 1e-9))
-    return flop / (peak(gpu.peaks, "bf16") * efficiency) * slow + kernel.overhead_s
+    slow = (shape.keys + shape.steps * read) / shape.keys
+    slow = slow * (1 + kernel.occupancy / np.maximum(tiles, 1e-9))
+    return flop / (peak(gpu.peaks, "bf16") * efficiency) * slow + shape.steps * kernel.overhead_s
 
 
 def fused_backward_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Numeric:

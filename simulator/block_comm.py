@@ -75,7 +75,7 @@ def block_comm(
         all_reduce_s(size, group, cluster) + apart,
     )  # fmt: skip
     pair = reduce + np.where(table.sp > 0, gather + launch, 0.0)
-    pairs = _pairs(model, table, moe=moe)
+    pairs = pairs_of(model, table, moe=moe)
     again = np.where((table.sp > 0) & (not context.software.keeps_gathered), pairs * gather, 0.0)
     exchange = _expert_exchange_s(model, cluster, table, tokens, width) if moe else 0.0
     ring_f, late_f = context_comm(context, table, core_forward_s, backward=False)
@@ -92,28 +92,12 @@ def block_comm(
     )  # fmt: skip
 
 
-def _pairs(model: ModelSpec, table: LayoutTable, *, moe: bool) -> Numeric:
+def pairs_of(model: ModelSpec, table: LayoutTable, *, moe: bool) -> Numeric:
     """Return the all-reduces of a pass, or the pairs in their place: see `block_comm`. [1]."""
     if moe and model.experts is not None:
         whole = (table.etp > 1) & (table.sp < 1)
         return 1.0 + np.where(whole | (model.experts.shared_ffn > 0), 1.0, 0.0)
     return 1.0 if model.parallel_residual else 2.0
-
-
-def issue_s(context: Context, table: LayoutTable, *, moe: bool) -> tuple[Numeric, Numeric]:
-    """Return the CPU's time for a block's tensor-parallel collectives, forward and backward. [s].
-
-    Sequence parallelism has two for one, and gathers the inputs of backward again, unless they are
-    kept. Launches between nodes and a slow host come on top.
-    """
-    cluster, software = context.cluster, context.software
-    slow_s = spans_nodes(context, table) * software.issue_s * table.tp
-    nodes = place(table.tp, 1.0, cluster.gpus_per_node).nodes
-    launch_s = np.where(nodes > 1, cluster.network.launch_s * nodes, 0.0)
-    one_s = np.where(table.tp > 1, software.collective_s + slow_s, 0.0) + launch_s
-    pairs, again = _pairs(context.model, table, moe=moe), 0.0 if software.keeps_gathered else 1.0
-    ahead, back = np.where(table.sp > 0, 2.0, 1.0), np.where(table.sp > 0, 2.0 + again, 1.0)
-    return pairs * ahead * one_s, pairs * back * one_s
 
 
 def spans_nodes(context: Context, table: LayoutTable) -> Floats:

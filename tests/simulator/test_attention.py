@@ -121,3 +121,11 @@ def test_grouped_queries_read_fewer_keys() -> None:
     grouped = replace(SHAPE, kv_per_head=1 / 8)
     assert fused_forward_s(grouped, law, IDEAL) == pytest.approx((1 + 0.5 + 0.5 / 8) * core)
     assert fused_forward_s(grouped, LAW, IDEAL) == pytest.approx(core), "nothing to save on"
+
+
+def test_each_step_of_a_ring_is_a_kernel() -> None:
+    """Half the rate for a kernel of all keys: a fifth for each of four kernels; four launches."""
+    law = replace(LAW, half_seq=(1024.0, 1024.0), overhead_s=3.0)
+    ring = replace(SHAPE, steps=4.0)
+    expected = CAUSAL_FLOP / (16e12 * 0.5) * 5 + 4 * 3.0
+    assert fused_forward_s(ring, law, IDEAL) == pytest.approx(expected)
