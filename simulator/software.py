@@ -58,6 +58,8 @@ class Software:
     """Slow-down of compute per doubling of the nodes. [1]"""
     expert_imbalance: float = 1.0
     """Tokens of the busiest expert rank over the mean. [1]"""
+    sends_once: bool = False
+    """A token goes to a node once, whatever number of its experts are there (DeepEP)."""
     expert_padding: float = 1.0
     """Tokens of the busiest expert over the mean, where the others are padded to as many. [1]"""
     selective_matmul: float = 0.0
