@@ -6,8 +6,10 @@ Blocks are written out as the code of each framework runs them (the sources besi
 without data, and torch tells every operator that runs, forward and backward. A kernel of the
 framework's own (fused norm, softmax, attention; functions that TorchScript fuses) counts as one
 forward and as many backward as its code launches. Views cost the CPU less than kernels: some 3 us
-against 10 us, so that a view counts as 0.3 (hardware_profiles/software/torch-plain.toml).
-Collectives are left out: `Software.collective_s` has their time.
+against 10 us, so that a view counts as 0.3 (hardware_profiles/software/torch-plain.toml). A launch
+in a loop of C++ has no Python around it, and counts as half an operation: 10 us of 20.
+Collectives are left out: `Software.collective_s` has their time. Layers of experts are counted by
+benchmarks/count_experts.py.
 """
 
 import contextlib
@@ -25,6 +27,8 @@ from plan3d.simulator.model import ModelSpec
 
 VIEW: Final = 0.3
 """CPU time of a view over that of a kernel. [1]"""
+LAUNCH: Final = 0.5
+"""The same of a launch in a loop of C++. [1]"""
 HIDDEN, HEADS, SEQ, BATCH = 1536, 12, 96, 2
 MADE: Final[dict[str, Any]] = {"device": "cpu", "dtype": torch.bfloat16}
 
@@ -35,11 +39,12 @@ class Count:
 
     kernels: int = 0
     views: int = 0
+    launches: int = 0
 
     @property
     def weighted(self) -> float:
         """As so many kernels [1]."""
-        return self.kernels + VIEW * self.views
+        return self.kernels + VIEW * self.views + LAUNCH * self.launches
 
 
 class Counter(TorchDispatchMode):
@@ -71,11 +76,12 @@ def counting() -> Iterator[Counter]:
     Counter.current = None
 
 
-def issued(kernels: int, views: int = 0) -> None:
-    """Count kernels and views that no operator of torch tells."""
+def issued(kernels: int = 0, views: int = 0, launches: int = 0) -> None:
+    """Count kernels, views and launches that no operator of torch tells."""
     if Counter.current is not None:
         Counter.current.count.kernels += kernels
         Counter.current.count.views += views
+        Counter.current.count.launches += launches
 
 
 class _Fused(torch.autograd.Function):

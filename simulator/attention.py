@@ -41,6 +41,8 @@ class AttentionShape:
     window: float = 0.0
     kv_per_head: Numeric = 1.0
     """Key and value heads per query head: 1/8 with grouped-query attention of eight."""
+    steps: Numeric = 1.0
+    """Kernels, one after the other, of which each attends to a part of the keys: a ring's."""
 
 
 def chosen_kernel(wanted: tuple[str, ...], gpu: Gpu) -> str:
@@ -65,15 +67,39 @@ def visible_keys(shape: AttentionShape) -> Numeric:
 
 
 def fused_forward_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Numeric:
-    r"""Time of a fused forward pass [s].
+    r"""Time of a fused forward pass in the middle of training [s].
+
+    .. math:: t = T (1 + droop) + n t_0
+
+    with T of `fused_burst_s`: between products it runs at the clocks that they droop to.
+
+    Parameters are those of `fused_burst_s`.
+    """
+    burst = fused_burst_s(shape, kernel, gpu)
+    return burst * (1 + gpu.gemm.droop) + shape.steps * kernel.overhead_s
+
+
+def fused_alone_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Numeric:
+    r"""Time of a fused forward pass in a micro-benchmark, as the law is fitted [s].
+
+    .. math:: t = T + n t_0
+
+    with T of `fused_burst_s`. Parameters are those of `fused_burst_s`.
+    """
+    return fused_burst_s(shape, kernel, gpu) + shape.steps * kernel.overhead_s
+
+
+def fused_burst_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Numeric:
+    r"""Time of a fused forward pass at full clocks, without its launch [s].
 
     .. math::
-       t = \frac{2 b a s \bar{s} (q + v)}{F\,e}\,\frac{s + s_0 (1 - f + f a_{kv}/a)}{s}\,
-       (1 + x_0/x) + t_0
+       T = \frac{2 b a s \bar{s} (q + v)}{F\,e}\,\frac{s + n s_0 (1 - f + f a_{kv}/a)}{s}\,
+       (1 + x_0/x)
 
     with :math:`\bar s` visible keys and x tiles of 128 queries per multiprocessor. What short
     sequences cost, :math:`s_0`, is mostly reading and writing: a share f of it goes with the
-    :math:`a_{kv}` key and value heads.
+    :math:`a_{kv}` key and value heads. Each of n steps of a ring costs it again: its kernel has
+    s / n keys.
 
     Parameters
     ----------
@@ -90,20 +116,34 @@ def fused_forward_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Nu
     read = half * (1 - kernel.kv_share + kernel.kv_share * shape.kv_per_head)
     flop = 2 * shape.batch * shape.heads * shape.queries * visible_keys(shape) * 2 * width
     tiles = shape.batch * shape.heads * np.ceil(shape.queries / 128) / gpu.sms
-    slow = (shape.keys + read) / shape.keys * (1 + kernel.occupancy / np.maximum(tiles, 1e-9))
-    return flop / (peak(gpu.peaks, "bf16") * efficiency) * slow + kernel.overhead_s
+    slow = (shape.keys + shape.steps * read) / shape.keys
+    slow = slow * (1 + kernel.occupancy / np.maximum(tiles, 1e-9))
+    return flop / (peak(gpu.peaks, "bf16") * efficiency) * slow
 
 
-def fused_backward_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Numeric:
-    r"""Time of a fused backward pass [s].
+def backward_over_forward(kernel: AttentionLaw) -> float:
+    r"""Time of a fused backward pass over its forward pass [1].
 
-    .. math:: t_b = 2.5\,t_f / r
+    .. math:: 2.5 / r
 
     with r the kernel's backward efficiency over its forward one.
 
-    Parameters are those of `fused_forward_s`.
+    Parameters
+    ----------
+    kernel
+        Constants of the kernel.
     """
-    return BACKWARD * fused_forward_s(shape, kernel, gpu) / kernel.backward
+    return BACKWARD / kernel.backward
+
+
+def fused_backward_s(shape: AttentionShape, kernel: AttentionLaw, gpu: Gpu) -> Numeric:
+    r"""Time of a fused backward pass in the middle of training [s].
+
+    .. math:: t_b = 2.5\,t_f / r
+
+    as `backward_over_forward` says. Parameters are those of `fused_burst_s`.
+    """
+    return backward_over_forward(kernel) * fused_forward_s(shape, kernel, gpu)
 
 
 def unfused_forward_s(shape: AttentionShape, gpu: Gpu, score_bytes: float, kind: str) -> Numeric:

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from plan3d.simulator import attention
-from plan3d.simulator.block_comm import BlockComm, block_comm, issue_s
+from plan3d.simulator.block_comm import BlockComm, block_comm
+from plan3d.simulator.block_issue import issue_s
 from plan3d.simulator.block_linears import linears, routed_tokens
 from plan3d.simulator.context import Context
 from plan3d.simulator.context_comm import merged_bytes
@@ -106,8 +107,7 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
     traffic_f, traffic_b, kernels = _elementwise(context, table, moe=moe)
     gpu = context.cluster.gpu
     comm = block_comm(context, table, core_f, core_b, moe=moe)
-    ahead_s, back_s = issue_s(context, table, moe=moe)
-    floor_s = context.software.dispatch_s + ahead_s
+    floor_s, floor_back_s = issue_s(context, table, moe=moe)
     forward = _pass(
         context, table, comm.forward, _matmuls(context, table, linear_forward_s, moe=moe),
         core_f, memory_bound_s(traffic_f, kernels, gpu), floor_s,
@@ -119,7 +119,7 @@ def _one_kind(context: Context, table: LayoutTable, *, moe: bool) -> BlockTime:
         backward=_pass(
             context, table, comm.backward, _matmuls(context, table, linear_backward_s, moe=moe),
             core_b, memory_bound_s(traffic_b + _accumulated(context, table, moe=moe), kernels, gpu),
-            2 * context.software.dispatch_s + back_s,
+            floor_back_s,
         ),
         weight_s=column(_matmuls(context, table, linear_weight_s, moe=moe), len(table)),
         unreplayed_s=column(np.minimum(last_s, spare_s), len(table)),
@@ -202,6 +202,7 @@ def core_shape(context: Context, table: LayoutTable) -> attention.AttentionShape
         window=model.window if model.window < work.seq else 0,
         kv_per_head=np.minimum(np.maximum(model.kv_heads / table.tp / heads_by_cp, 1.0), heads)
         / heads,
+        steps=np.where(table.cp_all_to_all > 0, 1.0, table.cp),
     )
 
 

@@ -8,6 +8,7 @@ from plan3d.simulator.collectives import (
     all_gather_s,
     all_reduce_s,
     all_to_all_s,
+    exchange_s,
     reduce_scatter_s,
 )
 from plan3d.simulator.context import Context
@@ -17,7 +18,7 @@ from plan3d.simulator.kernels import memory_bound_s
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Numeric
-from plan3d.simulator.placement import place
+from plan3d.simulator.placement import Group, place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,9 +76,9 @@ def block_comm(
         all_reduce_s(size, group, cluster) + apart,
     )  # fmt: skip
     pair = reduce + np.where(table.sp > 0, gather + launch, 0.0)
-    pairs = _pairs(model, table, moe=moe)
+    pairs = pairs_of(model, table, moe=moe)
     again = np.where((table.sp > 0) & (not context.software.keeps_gathered), pairs * gather, 0.0)
-    exchange = _expert_exchange_s(model, cluster, table, tokens, width) if moe else 0.0
+    exchange = _expert_exchange_s(context, table, tokens) if moe else 0.0
     ring_f, late_f = context_comm(context, table, core_forward_s, backward=False)
     ring_b, late_b = context_comm(context, table, core_backward_s, backward=True)
     return BlockComms(
@@ -92,28 +93,27 @@ def block_comm(
     )  # fmt: skip
 
 
-def _pairs(model: ModelSpec, table: LayoutTable, *, moe: bool) -> Numeric:
-    """Return the all-reduces of a pass, or the pairs in their place: see `block_comm`. [1]."""
+def pairs_of(model: ModelSpec, table: LayoutTable, *, moe: bool) -> Numeric:
+    r"""All-reduces of one pass of a block, or pairs of their halves in their place [1].
+
+    .. math:: 2, \quad 1 + [\text{shared experts, or } etp > 1 \text{ without } sp], \quad
+       1 \text{ where attention is beside the MLP}
+
+    as `block_comm` says.
+
+    Parameters
+    ----------
+    model
+        Experts; whether attention and MLP share their residual.
+    table
+        etp, sequence parallelism.
+    moe
+        A block with experts, or a dense one.
+    """
     if moe and model.experts is not None:
         whole = (table.etp > 1) & (table.sp < 1)
         return 1.0 + np.where(whole | (model.experts.shared_ffn > 0), 1.0, 0.0)
     return 1.0 if model.parallel_residual else 2.0
-
-
-def issue_s(context: Context, table: LayoutTable, *, moe: bool) -> tuple[Numeric, Numeric]:
-    """Return the CPU's time for a block's tensor-parallel collectives, forward and backward. [s].
-
-    Sequence parallelism has two for one, and gathers the inputs of backward again, unless they are
-    kept. Launches between nodes and a slow host come on top.
-    """
-    cluster, software = context.cluster, context.software
-    slow_s = spans_nodes(context, table) * software.issue_s * table.tp
-    nodes = place(table.tp, 1.0, cluster.gpus_per_node).nodes
-    launch_s = np.where(nodes > 1, cluster.network.launch_s * nodes, 0.0)
-    one_s = np.where(table.tp > 1, software.collective_s + slow_s, 0.0) + launch_s
-    pairs, again = _pairs(context.model, table, moe=moe), 0.0 if software.keeps_gathered else 1.0
-    ahead, back = np.where(table.sp > 0, 2.0, 1.0), np.where(table.sp > 0, 2.0 + again, 1.0)
-    return pairs * ahead * one_s, pairs * back * one_s
 
 
 def spans_nodes(context: Context, table: LayoutTable) -> Floats:
@@ -148,9 +148,7 @@ def sequence_copy_s(context: Context, table: LayoutTable, size_bytes: Numeric) -
     return np.where((table.sp > 0) & (table.tp > 1), copies * once, 0.0)
 
 
-def _expert_exchange_s(
-    model: ModelSpec, cluster: Cluster, table: LayoutTable, tokens: Numeric, width: float
-) -> Numeric:
+def _expert_exchange_s(context: Context, table: LayoutTable, tokens: Numeric) -> Numeric:
     r"""Time of sending tokens to their experts and back [s].
 
     .. math:: t = 2\,t_{a2a}(k\,T/tp\,h\,w) + t_{ag}(k\,T\,etp/tp\,h\,w) + t_{rs}(\cdot)
@@ -161,22 +159,43 @@ def _expert_exchange_s(
 
     Parameters
     ----------
-    model
-        Experts per token k, width h.
-    cluster
-        The networks.
+    context
+        Experts per token *k*, width *h*; bytes of an activation *w*; the networks.
     table
         tp, ep, etp.
     tokens
         Tokens of the micro-batch on this context-parallel rank, *T*. [tokens]
-    width
-        Bytes of an activation, *w*.
     """
+    model, cluster = context.model, context.cluster
     top_k = model.experts.top_k if model.experts else 0
-    received = tokens * table.etp / table.tp * top_k * model.hidden * width
+    each = model.hidden * context.work.precision.activation_bytes
+    received = tokens * table.etp / table.tp * top_k * each
     shared = (table.sp > 0) & (table.etp > 1)
     size = received / np.where(shared, table.etp, 1.0)
     slices = place(table.etp, 1.0, cluster.gpus_per_node)
     gather = all_gather_s(received, slices, cluster) + reduce_scatter_s(received, slices, cluster)
     group = place(table.ep, table.etp, cluster.gpus_per_node)
-    return 2 * all_to_all_s(size, group, cluster) + np.where(shared, gather, 0.0)
+    there = all_to_all_s(size, group, cluster)
+    if context.software.sends_once and top_k:
+        there = _sent_once_s(size / top_k, top_k, group, cluster)
+    return 2 * there + np.where(shared, gather, 0.0)
+
+
+def _sent_once_s(size: Numeric, top_k: int, group: Group, cluster: Cluster) -> Numeric:
+    r"""Time of sending each token once to a node, and there once to a rank [s].
+
+    .. math:: near = S\,D(n)\,\frac{g-1}{g}, \quad far = S\,D(d)\,\frac{d-1}{d}, \qquad
+       D(x) = x\,\bigl(1 - (1 - 1/x)^k\bigr)
+
+    of `exchange_s`, with *D(x)* of *x* nodes or ranks that have one of the *k* experts of a token
+    or more, on average, and *S* bytes of a rank's tokens. What goes to a node goes to the GPU of
+    the same place, which forwards it over NVLink (github.com/deepseek-ai/DeepEP, README:
+    "asymmetric-domain bandwidth forwarding"; csrc/kernels/internode.cu).
+    """
+
+    def reached(among: Numeric) -> Numeric:
+        return among * (1 - (1 - 1 / among) ** top_k)
+
+    g, d = group.local, group.nodes
+    near, far = reached(group.size) * (g - 1) / g, reached(d) * (d - 1) / d
+    return exchange_s(size * near, size * far, group, cluster)

@@ -128,10 +128,9 @@ def _half_s(
 def all_to_all_s(size_bytes: Numeric, group: Group, cluster: Cluster) -> Numeric:
     r"""Time of an all-to-all: each rank sends S/n to each other one [s].
 
-    .. math:: t = a_0 + a_1 (n - 1) + \max\left(\gamma\sqrt{c_g} + \frac{c_g}{B},
-       \frac{S (n-g)/n}{\eta\,B_{nic}}\right), \quad c_g = S (g-1)/n
+    .. math:: near = S (g-1)/n, \quad far = S (n-g)/n
 
-    with latencies and bandwidth of its own: the messages go out side by side, not round a ring.
+    of `exchange_s`.
 
     Parameters
     ----------
@@ -143,13 +142,35 @@ def all_to_all_s(size_bytes: Numeric, group: Group, cluster: Cluster) -> Numeric
         The networks.
     """
     n, g = group.size, group.local
+    return exchange_s(size_bytes * (g - 1) / n, size_bytes * (n - g) / n, group, cluster)
+
+
+def exchange_s(near_bytes: Numeric, far_bytes: Numeric, group: Group, cluster: Cluster) -> Numeric:
+    r"""Time of an exchange in which each rank sends to each other one, side by side [s].
+
+    .. math:: t = a_0 + a_1 (n - 1) + \max\left(\gamma\sqrt{near} + \frac{near}{B},
+       \frac{far}{\eta\,B_{nic}}\right)
+
+    with latencies and bandwidth of its own: the messages go out side by side, not round a ring.
+
+    Parameters
+    ----------
+    near_bytes
+        What one rank sends inside its node. [bytes]
+    far_bytes
+        What it sends to other nodes. [bytes]
+    group
+        Who takes part; one rank costs nothing.
+    cluster
+        The networks.
+    """
     fabric, network = cluster.node, cluster.network
-    inside = size_bytes * (g - 1) / n
-    near = inside / fabric.all_to_all_bytes_per_s + fabric.ramp_s_per_sqrt_byte * np.sqrt(inside)
-    far = size_bytes * (n - g) / n / (network.nic_bytes_per_s * network.efficiency)
-    fixed = fabric.all_to_all_latency_s + fabric.all_to_all_step_s * (n - 1)
+    ramp = fabric.ramp_s_per_sqrt_byte * np.sqrt(near_bytes)
+    near = near_bytes / fabric.all_to_all_bytes_per_s + ramp
+    far = far_bytes / (network.nic_bytes_per_s * network.efficiency)
+    fixed = fabric.all_to_all_latency_s + fabric.all_to_all_step_s * (group.size - 1)
     fixed = fixed + np.where(group.nodes > 1, network.p2p_latency_s, 0.0)
-    return np.where(n > 1, fixed + np.maximum(near, far), 0.0)
+    return np.where(group.size > 1, fixed + np.maximum(near, far), 0.0)
 
 
 def p2p_s(size_bytes: Numeric, crosses: Numeric, cluster: Cluster) -> Numeric:

@@ -11,6 +11,8 @@ References
 .. [2] S. A. Jacobs et al., "DeepSpeed Ulysses", arXiv:2309.14509, section 3.2.
 .. [3] PyTorch, torch/distributed/tensor/experimental/_attention.py: ``_AllGatherRotater``,
    ``_SDPAMerger``, ``_templated_ring_attention_backward``.
+.. [4] transformer-engine 2.8.0, transformer_engine/pytorch/attention/dot_product_attention/
+   context_parallel.py: ``AttnFuncWithCPAndKVP2P``.
 """
 
 import numpy as np
@@ -82,17 +84,23 @@ def _swap_s(context: Context, table: LayoutTable, group: Group) -> Numeric:
 def _ring_s(
     context: Context, table: LayoutTable, group: Group, block_s: Numeric, *, backward: bool
 ) -> tuple[Numeric, Numeric]:
-    """Time of a ring [1]: link, and what the block of attention at hand does not hide.
+    r"""Time of a ring [1]: link, and what the block of attention at hand does not hide.
 
-    Keys and values go round c - 1 times, in backward with their gradients. The first exchange's
-    latency is always exposed.
+    .. math:: (c - 1)\,t_{p2p}(T k w), \quad \text{backward }
+       2\,t_{p2p}(T k w) + (c - 2)\,t_{p2p}(2\,T k w)
+
+    Keys and values go round c - 1 times. In backward [4] they go alone beside the first of c
+    blocks, with the gradients beside the next, and the gradients alone, in 16 bits, beside the
+    last. The first exchange's latency is always exposed.
     """
-    cluster, rounds = context.cluster, 2.0 if backward else 1.0
+    cluster, cp = context.cluster, table.cp
     kept = _tokens(context, table) * kept_heads(context, table)
+    size = kept * context.work.precision.activation_bytes
     crosses = np.where(group.nodes > 1, 1.0, 0.0)
-    step = rounds * p2p_s(kept * context.work.precision.activation_bytes, crosses, cluster)
-    others = table.cp - 1
-    return others * step, np.maximum(others * (step - block_s), cluster.node.p2p_latency_s)
+    once, both = p2p_s(size, crosses, cluster), p2p_s(2 * size, crosses, cluster)
+    alone, together = (2.0, np.maximum(cp - 2, 0.0)) if backward else (cp - 1, 0.0)
+    late = alone * np.maximum(once - block_s, 0.0) + together * np.maximum(both - block_s, 0.0)
+    return alone * once + together * both, np.maximum(late, cluster.node.p2p_latency_s)
 
 
 def _gathered_s(
@@ -126,23 +134,40 @@ def merged_bytes(context: Context, table: LayoutTable, *, backward: bool) -> Num
        T a \bigl(v\,(10 (c - 1) + 12) + 4 (q + v)\bigr), \qquad \text{backward } T a \bigl(
        q\,(10\,c + 6) + (q + v)(18\,c + 10)\bigr)
 
-    Results are merged in 32 bits [3]: the sum so far is read and written (8), a block's result
-    read (2), the first and the last converted (6 each), keys and values put into one tensor (4);
-    gradients of queries likewise (10), those of keys and values put into one tensor besides (8).
+    where all is gathered and merged in 32 bits [3]: the sum so far is read and written (8), a
+    block's result read (2), the first and the last converted (6 each), keys and values put into one
+    tensor (4); gradients of queries likewise (10), those of keys and values put into one tensor
+    besides (8). Round a ring everything stays in 16 bits [4]:
+
+    .. math::
+       T \bigl(a v\,(6\,c - 2) + 4\,k\bigr), \qquad \text{backward } T \bigl(
+       a q\,(6\,c - 2) + k\,(3\,c + 6)\bigr)
+
+    The last rank, for which the others wait, sees all of its queries in every block: of the first,
+    the result is read and written (4), of the others the sum besides (6); gradients likewise. Keys
+    and values are put into one tensor (4 each way); their gradients are half a tensor (2, then 3
+    each) but for the rank's own (6).
 
     Parameters
     ----------
     context
-        Heads and widths; software that sends a ring round is taken to merge in its kernels.
+        Heads and widths; whether the software gathers, or sends a ring round.
     table
         cp, tp, micro-batch.
     backward
         Which pass.
     """
-    model, cp = context.model, table.cp
-    both = model.qk_dim + model.v_dim
-    each: Numeric = model.v_dim * (10 * (cp - 1) + 12) + 4 * both
-    if backward:
-        each = model.qk_dim * (10 * cp + 6) + both * (18 * cp + 10)
-    merges = context.software.cp_gathers & (cp > 1) & (table.cp_all_to_all < 1)
-    return np.where(merges, _tokens(context, table) * model.heads / table.tp * each, 0.0)
+    model, cp, software = context.model, table.cp, context.software
+    heads, kept = model.heads / table.tp, kept_heads(context, table)
+    moved: Numeric
+    if software.cp_gathers:
+        both = model.qk_dim + model.v_dim
+        moved = heads * (model.v_dim * (10 * (cp - 1) + 12) + 4 * both)
+        if backward:
+            moved = heads * (model.qk_dim * (10 * cp + 6) + both * (18 * cp + 10))
+    else:
+        moved = heads * model.v_dim * (6 * cp - 2) + 4 * kept
+        if backward:
+            moved = heads * model.qk_dim * (6 * cp - 2) + kept * (3 * cp + 6)
+    merges = (cp > 1) & (table.cp_all_to_all < 1)
+    return np.where(merges, _tokens(context, table) * moved, 0.0)

@@ -22,7 +22,7 @@ class GemmLaw:
     efficiency: float
     """Burst efficiency *e* of large products. [1]"""
     droop: float
-    """Slow-down of long kernels under the power limit. [1]"""
+    """Slow-down of long kernels under the power limit; of fused attention between them, too. [1]"""
     overhead_s: float
     """Fixed cost of one kernel. [s]"""
     memory_efficiency: float

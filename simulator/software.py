@@ -58,6 +58,8 @@ class Software:
     """Slow-down of compute per doubling of the nodes. [1]"""
     expert_imbalance: float = 1.0
     """Tokens of the busiest expert rank over the mean. [1]"""
+    sends_once: bool = False
+    """A token goes to a node once, whatever number of its experts are there (DeepEP)."""
     expert_padding: float = 1.0
     """Tokens of the busiest expert over the mean, where the others are padded to as many. [1]"""
     selective_matmul: float = 0.0
@@ -141,7 +143,16 @@ class Software:
     split_beyond: bool = False
     """That division closes a stage where its cost is beyond its share, not where it reaches it."""
     collective_s: float = 0.0
-    """CPU time to issue a tensor-parallel collective, beside `dispatch_s`. [s]"""
+    """CPU time to issue a collective of tensor or expert parallelism, beside `dispatch_s`. [s]"""
+    routing_s: float = 0.0
+    """CPU time to route a layer's tokens to experts, as `dispatch_s`, and beside it: router,
+    auxiliary loss, how many go where, permutations. [s] (benchmarks/count_experts.py)"""
+    expert_s: float = 0.0
+    """The same for each expert of a rank, where grouped products are launched one by one. [s]"""
+    expert_cast_s: float = 0.0
+    """What 8-bit operands of its products take besides, where each is cast by itself. [s]"""
+    ring_step_s: float = 0.0
+    """CPU time for each further step of a ring of keys and values, as `dispatch_s`. [s]"""
     issue_s: float = 0.0
     """What a slow host takes for it besides, per rank of its group, in a job of more than one
     node. [s]"""

@@ -12,8 +12,8 @@ from plan3d.hardware_profiles.points.point import Point
 from plan3d.simulator.attention import (
     BACKWARD,
     AttentionShape,
-    fused_backward_s,
-    fused_forward_s,
+    backward_over_forward,
+    fused_alone_s,
 )
 from plan3d.simulator.hardware import AttentionLaw, Cluster
 from plan3d.simulator.kernels import peak
@@ -84,9 +84,10 @@ class Attention:
                 keys=points.seq[rows], qk_dim=width, v_dim=width,
                 kv_per_head=points.kv_heads[rows] / points.heads[rows],
             )  # fmt: skip
-            ahead = np.where(direction[rows] != "backward", fused_forward_s(shape, law, gpu), 0.0)
-            back = np.where(direction[rows] != "forward", fused_backward_s(shape, law, gpu), 0.0)
-            total[rows] = ahead + back
+            forward = fused_alone_s(shape, law, gpu)
+            back = backward_over_forward(law) * forward
+            total[rows] = np.where(direction[rows] != "backward", forward, 0.0)
+            total[rows] += np.where(direction[rows] != "forward", back, 0.0)
         return total
 
     def constant_rate(self, cluster: Cluster, points: Columns) -> Floats:

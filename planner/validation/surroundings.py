@@ -121,6 +121,8 @@ FUSED_LOSS: Final = re.compile("composer|foundry")
 """Frameworks whose loss is one kernel each way on 16-bit logits: MPT's default, flash-attn's
 (``fused_crossentropy`` in llmfoundry/models/mpt/modeling_mpt.py, github.com/mosaicml/llm-foundry at
 0085285). The logits and their gradient are kept, read once forward, read and written backward."""
+SENDS_ONCE: Final = re.compile(r"\bdeepep\b")
+"""Words on a run whose tokens go to experts by DeepEP, not by all-to-all."""
 CHUNKED_LOGITS_BYTES: Final = 2 + 2 + 12 / 8
 """The logits and their gradient in 16 bits, a chunk as with the whole: torchtune's
 torchtune/modules/loss/ce_chunked_output_loss.py. [bytes]"""
@@ -185,6 +187,8 @@ def software_of(run: Run, profiles: Profiles) -> Software:
         software = replace(software, blocking=run.gpus >= BLOCKING_GPUS)
     if CHUNKED_LOSS.search(run.said):
         software = replace(software, logits_bytes=CHUNKED_LOGITS_BYTES)
+    if SENDS_ONCE.search(run.said):
+        software = replace(software, sends_once=True)
     if FUSED_LOSS.search(run.framework.lower()):
         software = replace(
             software, logits_bytes=4.0, loss_forward_bytes=2.0, loss_backward_bytes=4.0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from plan3d.simulator.attention import (
     AttentionShape,
     chosen_kernel,
+    fused_alone_s,
     fused_backward_s,
     fused_forward_s,
     unfused_backward_s,
@@ -121,3 +122,22 @@ def test_grouped_queries_read_fewer_keys() -> None:
     grouped = replace(SHAPE, kv_per_head=1 / 8)
     assert fused_forward_s(grouped, law, IDEAL) == pytest.approx((1 + 0.5 + 0.5 / 8) * core)
     assert fused_forward_s(grouped, LAW, IDEAL) == pytest.approx(core), "nothing to save on"
+
+
+def test_each_step_of_a_ring_is_a_kernel() -> None:
+    """Half the rate for a kernel of all keys: a fifth for each of four kernels; four launches."""
+    law = replace(LAW, half_seq=(1024.0, 1024.0), overhead_s=3.0)
+    ring = replace(SHAPE, steps=4.0)
+    expected = CAUSAL_FLOP / (16e12 * 0.5) * 5 + 4 * 3.0
+    assert fused_forward_s(ring, law, IDEAL) == pytest.approx(expected)
+
+
+def test_clocks_droop_for_attention_between_products() -> None:
+    """By half, for the kernel and not for its launch; a lone kernel feels nothing of it."""
+    law = replace(LAW, overhead_s=3.0)
+    warm = replace(IDEAL, gemm=replace(IDEAL.gemm, droop=0.5))
+    burst = CAUSAL_FLOP / (16e12 * 0.5)
+    assert fused_forward_s(SHAPE, law, warm) == pytest.approx(1.5 * burst + 3)
+    assert fused_alone_s(SHAPE, law, warm) == pytest.approx(burst + 3)
+    # five products at half the rate, where forward has two
+    assert fused_backward_s(SHAPE, LAW, warm) == pytest.approx(1.5 * burst * 2.5 / 0.5)

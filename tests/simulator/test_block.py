@@ -112,18 +112,19 @@ def test_the_mean_block_of_a_mixture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "heads", "queries"),
+    ("layout", "heads", "queries", "steps"),
     [
-        pytest.param(Layout(micro_batch=2), 8, 1024, id="all"),
-        pytest.param(Layout(micro_batch=2, tp=4), 2, 1024, id="heads over tp"),
-        pytest.param(Layout(micro_batch=2, cp=4), 8, 256, id="queries over cp"),
-        pytest.param(Layout(micro_batch=2, cp=4, cp_all_to_all=1), 2, 1024, id="heads over cp"),
+        pytest.param(Layout(micro_batch=2), 8, 1024, 1, id="all"),
+        pytest.param(Layout(micro_batch=2, tp=4), 2, 1024, 1, id="heads over tp"),
+        pytest.param(Layout(micro_batch=2, cp=4), 8, 256, 4, id="queries over cp"),
+        pytest.param(Layout(micro_batch=2, cp=4, cp_all_to_all=1), 2, 1024, 1, id="heads over cp"),
     ],
 )
-def test_the_attention_core_of_a_rank(layout: Layout, heads: int, queries: int) -> None:
+def test_the_attention_core_of_a_rank(layout: Layout, heads: int, queries: int, steps: int) -> None:
     shape = AttentionShape(
-        batch=2.0, heads=float(heads), queries=float(queries), keys=1024.0, qk_dim=64, v_dim=64
-    )
+        batch=2.0, heads=float(heads), queries=float(queries), keys=1024.0, qk_dim=64, v_dim=64,
+        steps=float(steps),
+    )  # fmt: skip
     fused = replace(context(), software=replace(PLAIN, attention=("flash2",)))
     law = A100.attention["flash2"]
     block = block_time(fused, one(layout))

@@ -98,6 +98,30 @@ def test_experts_exchange_tokens(layout: Layout, sent: float, rate: float) -> No
     assert comm(layout, MIXTURE, moe=False).forward.ep_s == 0
 
 
+@pytest.mark.parametrize(
+    ("layout", "top_k", "sent_s"),
+    [
+        pytest.param(
+            Layout(ep=4, dp=4), 2, (4 - 4 * 9 / 16) * 3 / 4 / 200,
+            id="in a node: to 1.75 of four ranks, one of them its own",
+        ),
+        pytest.param(
+            Layout(ep=16, dp=16), 2, (2 - 2 / 4) / 2 / 10, id="to 1.5 of two nodes, one its own"
+        ),
+        pytest.param(Layout(ep=16, dp=16), 1, 8 / 16 / 10, id="one expert is sent once anyway"),
+    ],
+)  # fmt: skip
+def test_tokens_are_sent_once(layout: Layout, top_k: int, sent_s: float) -> None:
+    """There and back, per byte of a rank's tokens."""
+    model = replace(GPT, experts=Experts(count=16, top_k=top_k, ffn=100))
+    context = Context(
+        model=model, work=WORK, cluster=WIRE, software=replace(PLAIN, sends_once=True)
+    )
+    found = block_comm(context, one(layout), 0.0, 0.0, moe=True)
+    assert found.forward.ep_s == pytest.approx(2 * STREAM * sent_s)
+    assert found.backward.ep_s == found.forward.ep_s
+
+
 KV = 100 / 4 * 2 * 512 * 2
 """Bytes of keys and values of a quarter of a sequence of GPT."""
 

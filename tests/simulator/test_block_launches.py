@@ -7,7 +7,9 @@ import pytest
 from plan3d.simulator.block import block_time
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import Layout
-from tests.simulator.jobs import DGX, GPT, IDEAL, PLAIN, WIRE, WORK, one
+from plan3d.simulator.model import Experts
+from plan3d.simulator.workload import PRECISIONS
+from tests.simulator.jobs import DGX, GPT, IDEAL, MIXTURE, PLAIN, WIRE, WORK, one
 
 
 def context() -> Context:
@@ -80,6 +82,49 @@ def test_a_parallel_residual_has_half_as_many_collectives(
     block = block_time(replace(context(), model=model, software=slow), one(layout))
     assert block.forward.total_s[0] == pytest.approx(forward_s)
     assert block.backward.total_s[0] == pytest.approx(backward_s)
+
+
+ALL_EXPERTS = replace(GPT, experts=Experts(count=8, top_k=2, ffn=100))
+
+
+@pytest.mark.parametrize(
+    ("layout", "precision", "forward_s", "backward_s"),
+    [
+        pytest.param(Layout(), "bf16", 10 + 3 + 8, 20 + 6 + 16, id="eight experts"),
+        pytest.param(Layout(), "fp8", 10 + 3 + 12, 20 + 6 + 24, id="and their casts"),
+        pytest.param(
+            Layout(ep=4, dp=4), "bf16", 10 + 3 + 2 + 4 * 100, 20 + 6 + 4 + 3 * 100,
+            id="two, and exchanges: counts, tokens, weights and back",
+        ),
+    ],
+)  # fmt: skip
+def test_experts_are_issued_one_by_one(
+    layout: Layout, precision: str, forward_s: float, backward_s: float
+) -> None:
+    slow = replace(
+        PLAIN, dispatch_s=10.0, routing_s=3.0, expert_s=1.0, expert_cast_s=0.5, collective_s=100.0
+    )
+    work = replace(WORK, precision=PRECISIONS[precision])
+    experts = replace(context(), model=ALL_EXPERTS, work=work, software=slow)
+    block = block_time(experts, one(layout))
+    assert block.forward.total_s[0] == pytest.approx(forward_s)
+    assert block.backward.total_s[0] == pytest.approx(backward_s)
+
+
+def test_dense_layers_route_nothing() -> None:
+    """Of 16 layers two are dense: a routing of 16 s is one of 14 in the mean."""
+    slow = replace(context(), model=MIXTURE, software=replace(PLAIN, routing_s=16.0))
+    assert block_time(slow, one(Layout())).forward.total_s[0] == pytest.approx(14, rel=1e-3)
+    dense = replace(slow, model=GPT)
+    assert block_time(dense, one(Layout())).forward.dispatch_s[0] == 0
+
+
+@pytest.mark.parametrize(("swap", "steps"), [(0, 3), (1, 0)])
+def test_steps_of_a_ring_are_issued_one_by_one(swap: int, steps: int) -> None:
+    slow = replace(context(), software=replace(PLAIN, dispatch_s=10.0, ring_step_s=2.0))
+    block = block_time(slow, one(Layout(cp=4, cp_all_to_all=swap)))
+    assert block.forward.total_s[0] == pytest.approx(10 + 2 * steps)
+    assert block.backward.total_s[0] == pytest.approx(20 + 4 * steps)
 
 
 def test_collectives_between_nodes_are_launched_in_every_node() -> None:

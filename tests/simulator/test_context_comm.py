@@ -1,4 +1,4 @@
-"""Context parallelism that gathers keys and values at once, by hand on slow wires."""
+"""Context parallelism, by hand on slow wires: gathered at once, or round a ring."""
 
 from dataclasses import replace
 
@@ -62,8 +62,42 @@ def test_results_are_merged_in_32_bits(backward: bool, moved: float) -> None:
     """Bytes per token and element of eight heads of 64."""
     found = merged_bytes(CONTEXT, one(Layout(cp=4)), backward=backward)
     assert found[0] == 25 * 8 * 64 * moved
+
+
+@pytest.mark.parametrize(
+    ("backward", "queries", "keys"),
+    [
+        pytest.param(False, 4 + 3 * 6, 4, id="results of four blocks; one tensor"),
+        pytest.param(True, 4 + 3 * 6, 4 + 2 + 2 * 3 + 6, id="gradients: half, half twice, whole"),
+    ],
+)
+def test_a_ring_merges_in_16_bits(backward: bool, queries: float, keys: float) -> None:
+    """Bytes per token of 16 heads of queries and 4 of keys and values, 64 wide, over four ranks."""
+    ring = Context(model=LLAMA, work=WORK, cluster=WIRE, software=PLAIN)
+    found = merged_bytes(ring, one(Layout(cp=4)), backward=backward)
+    assert found[0] == 25 * 64 * (16 * queries + 2 * 4 * keys)
+    assert merged_bytes(ring, one(Layout()), backward=backward)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("cp", "part", "exposed"),
+    [
+        pytest.param(2, 0.0, 2.0, id="two: keys and values, then their gradients"),
+        pytest.param(2, 1.0, 0.0, id="each beside a block"),
+        pytest.param(4, 0.0, 6.0, id="four: two alone, two together"),
+        pytest.param(4, 1.0, 2.0, id="together they are twice a block"),
+        pytest.param(4, 2.0, 0.0, id="all beside blocks"),
+    ],
+)
+def test_gradients_go_round_a_ring_beside_keys_and_values(
+    cp: int, part: float, exposed: float
+) -> None:
+    """Blocks of `part` of the time that keys and values take to the next GPU."""
     ring = replace(CONTEXT, software=PLAIN)
-    assert merged_bytes(ring, one(Layout(cp=4)), backward=backward)[0] == 0
+    once_s = 100 / cp * 2 * 512 * 2 / 50
+    link, late = context_comm(ring, one(Layout(cp=cp)), cp * part * once_s, backward=True)
+    assert link[0] == pytest.approx(2 * (cp - 1) * once_s)
+    assert late[0] == pytest.approx(exposed * once_s)
 
 
 def test_keys_and_values_are_repeated_for_the_queries() -> None:
@@ -85,11 +119,11 @@ def test_an_all_to_all_stays_one() -> None:
 def test_a_block_moves_what_is_merged() -> None:
     """At 1,000 bytes per second, as much as kernels that are half fused move: twice."""
     cluster = replace(WIRE, gpu=replace(IDEAL, hbm_bytes_per_s=1000.0))
+    software = replace(GATHERS, elementwise_traffic=2.0)
+    context = replace(CONTEXT, cluster=cluster, software=software)
+    swapped = Layout(cp=4, cp_all_to_all=1)
     once, never = (
-        block_time(
-            replace(CONTEXT, cluster=cluster, software=replace(software, elementwise_traffic=2.0)),
-            one(Layout(cp=4)),
-        ).forward.elementwise_s[0]
-        for software in (GATHERS, PLAIN)
+        block_time(context, one(layout)).forward.elementwise_s[0]
+        for layout in (Layout(cp=4), swapped)
     )
     assert once - never == pytest.approx(2 * 25 * 8 * 64 * 50 / 1000)

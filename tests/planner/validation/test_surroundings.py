@@ -124,6 +124,16 @@ def test_the_state_of_nanotron_by_what_its_job_says(
     assert software_of(row, profiles).name == name
 
 
+@pytest.mark.parametrize(
+    ("notes", "once"), [("etp=1; DeepEP, FSDP", True), ("etp=1; all-to-all", False), ("", False)]
+)
+def test_deepep_sends_once(
+    run: Callable[..., Run], profiles: Profiles, notes: str, once: bool
+) -> None:
+    found = software_of(run(framework="Megatron-Core MoE", year=2025, notes=notes), profiles)
+    assert (found.name, found.sends_once) == ("megatron-core", once)
+
+
 def test_a_stated_kernel_overrides_the_generation(
     run: Callable[..., Run], profiles: Profiles
 ) -> None:
