@@ -133,7 +133,7 @@ def fit_outcomes(
         accuracy = balanced_accuracy(over, ran_out(found)) or 0.0
         run = sweep[0].run
         told.append({"suite": run.suite, "gpus": run.gpus, "seq": run.seq, "runs": len(sweep),
-                     field: without[-1], "balanced_accuracy": accuracy})  # fmt: skip
+                     "value": without[-1], "balanced_accuracy": accuracy})  # fmt: skip
         print(
             f"  {run.gpus:4d} GPUs, seq {run.seq}, {len(sweep):4d} runs: "
             f"balanced accuracy {100 * accuracy:.1f} % with {without[-1]:.1f} B of the others"
