@@ -25,7 +25,14 @@ from plan3d.cli.figures.style import image
 from plan3d.hardware_profiles import software
 from plan3d.planner.uncertainty.calibration import Calibration
 from plan3d.planner.uncertainty.coverage import coverage
-from plan3d.planner.validation import Errors, Prediction, Sweep, Validation, published_runs, validate
+from plan3d.planner.validation import (
+    Errors,
+    Prediction,
+    Sweep,
+    Validation,
+    published_runs,
+    validate,
+)
 from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.unseen import as_unseen, unseen
 
@@ -114,7 +121,7 @@ def memory(result: Validation, unseen: Validation) -> Iterator[str]:
 def left_out_sweeps() -> Iterator[str]:
     """Yield how well each sweep is told with the constant that is fitted to the others."""
     yield from table(
-        ("suite", "GPUs", "sequence", "runs", "balanced accuracy, this sweep left out", "fitted to the others"),
+        ("suite", "GPUs", "sequence", "runs", "balanced accuracy, left out", "with, of the others"),
         (
             (
                 s["suite"], str(s["gpus"]), str(s["seq"]), str(s["runs"]),

@@ -37,8 +37,9 @@ def outcomes(predictions: Sequence[Prediction], unseen: Validation) -> list[str]
     told = sum(not p.estimate.fits for p in others)
     return [
         f"Out of memory or not: balanced accuracy {percent(balanced_accuracy(over, happened))} on "
-        f"{len(rows)} runs of sweeps that publish both ({percent(unseen.oom_balanced_accuracy)} with "
-        "constants fitted to the other suites), by whether the predicted peak is within",
+        f"{len(rows)} runs of sweeps that publish both, "
+        f"{percent(unseen.oom_balanced_accuracy)} with constants fitted to the other suites, by "
+        "whether the predicted need is within",
         f"the memory; {percent(balanced_accuracy(likely, happened))} by whether the chance of it "
         f"is over 50 %. Of {happened.sum()} runs that ran out of memory {missed} are predicted to "
         f"fit, of the {(~happened).sum()} others {false} not to;",

@@ -4,8 +4,8 @@
     python benchmarks/fit_memory.py --write       # into the profiles
     python benchmarks/fit_memory.py --unseen      # predict what no fit saw: unseen.py
 
-On the runs that ship. Where memory was measured, as benchmarks/fit_software.py fits times: maximum a
-posteriori towards what was thought before any measurement (software_fits.toml), with the same
+On the runs that ship. Where memory was measured, as benchmarks/fit_software.py fits times: maximum
+a posteriori towards what was thought before any measurement (software_fits.toml), with the same
 robust loss, each suite counting as ten runs at most, errors from the curvature; one value for all
 generations that have the constant. Where only running or not is published, the value is the one
 that makes those outcomes the likeliest, and its standard error that of the jackknife over the
@@ -67,7 +67,8 @@ def main() -> None:
             print(f"  without {suite}: {others}", flush=True)
             left_out[suite][field] = others.value
         if "--write" in sys.argv:
-            source = f": +- {best.error:.2f}; before any measurement {constant.thought:g} was assumed"
+            before = f"before any measurement {constant.thought:g} was assumed"
+            source = f": +- {best.error:.2f}; {before}"
             for owner in said["of"]:
                 write(best.cases, owner, field, f"{best.value:.2f}", source)
     sweeps: list[dict[str, Any]] = []

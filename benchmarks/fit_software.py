@@ -108,9 +108,7 @@ def main() -> None:
     parser.add_argument("runs")
     parser.add_argument("--only", help="one generation, or network.NAME")
     parser.add_argument("--write", action="store_true", help="into the profiles")
-    parser.add_argument(
-        "--unseen", action="store_true", help="leave one suite out, and predict it"
-    )
+    parser.add_argument("--unseen", action="store_true", help="leave one suite out, and predict it")
     given = parser.parse_args()
     runs = read_runs(given.runs)
     fits = Fits(cases_of(with_records(runs)))  # a state's constants are fitted to jobs in it

@@ -100,9 +100,10 @@ def _sweeps(result: Validation, unseen: Validation) -> Table:
     """Return the ranking by sweep, and the regret with constants fitted to the other suites."""
     others = [(percent(s.regret),) for s in unseen.sweeps]
     whole = len(others) == len(result.sweeps)
+    last = ("regret", "unseen") if whole else ("regret",)
     return Table(
         title="Ranking by sweep",
-        head=("source", "model", "GPUs", "layouts", "tau", "regret", *(["unseen"] if whole else [])),
+        head=("source", "model", "GPUs", "layouts", "tau", *last),
         rows=tuple(
             (
                 s.source, s.model, f"{s.gpus:,}", f"{s.n}", f"{s.tau:.2f}", percent(s.regret),

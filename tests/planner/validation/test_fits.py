@@ -94,7 +94,9 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_what_is_cached_is_one_constant_of_all_generations(memory: Any) -> None:
     """All have the value of the fit but XLA's, and no profile another one."""
-    values = {name: hardware_profiles.software(name).memory_cached for name in part_names("software")}
+    values = {
+        name: hardware_profiles.software(name).memory_cached for name in part_names("software")
+    }
     assert values.pop("jax-2024") == 0
     assert len(set(values.values())) == 1
     (said,) = memory.THOUGHT["memory"]
@@ -110,7 +112,7 @@ def test_memory_is_fitted_towards_what_was_thought(memory: Any) -> None:
     weighed = [case for case in cases if case.measured_bytes]
     alone = memory.fit([case for case in weighed if case.layouts[0].pp == 1], constant)
     assert (alone.value, alone.error, len(alone.cases)) == pytest.approx(
-        (constant.thought, constant.width, 0), abs=1e-6
+        (constant.thought, constant.width, 0), abs=1e-3
     )
     found = memory.fit(weighed, constant)
     assert 0 < found.error < constant.width

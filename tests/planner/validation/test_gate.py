@@ -8,7 +8,6 @@ scores anew.
 import json
 import re
 import runpy
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
