@@ -9,6 +9,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import accuracy_others as elsewhere
 import numpy as np
@@ -48,18 +49,22 @@ WORST = 20
 def page(result: Validation, told: Validation) -> str:
     """Return the page."""
     others = unseen(result.predictions)
+    known = json.loads(UNSEEN_MEMORY.read_text(encoding="utf-8"))
     learnt = (*map(as_unseen, result.predictions), *elsewhere.result().predictions)
     left_out = without_each(learnt)
     parts: Mapping[str, Iterable[str]] = {
         "summary": summary(result, others, told),
         "outcomes": outcomes(result.predictions, others),
-        "left_out_sweeps": left_out_sweeps(),
+        "left_out_sweeps": left_out_sweeps(known["sweeps"]),
         "time": times(result, others),
         "memory": memory(result, others),
         "intervals": intervals(result, left_out),
         "near_best": chances(near_best(learnt, left_out)),
         "sweeps": sweeps(result, others),
         "worst": worst(result),
+        "cached": [f"{software('nanotron-2024').memory_cached:.2f}"],
+        "cached_bloom": [f"{known['constants']['ultra']['memory_cached']:.2f}"],
+        "cached_ultra": [f"{known['constants']['bloom']['memory_cached']:.2f}"],
         "issue": [f"{1e3 * software('nanotron-2024-host-bound').issue_s:.2g} ms"],
         "wait": [f"{software('nanotron-2024-early').send_overhead_s:.2g} s"],
         "open": table(("suite", "runs", "fastest (used)", "median", "slowest"), choices()),
@@ -118,7 +123,7 @@ def memory(result: Validation, unseen: Validation) -> Iterator[str]:
     )  # fmt: skip
 
 
-def left_out_sweeps() -> Iterator[str]:
+def left_out_sweeps(known: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield how well each sweep is told with the constant that is fitted to the others."""
     yield from table(
         ("suite", "GPUs", "sequence", "runs", "balanced accuracy, left out", "with, of the others"),
@@ -127,7 +132,7 @@ def left_out_sweeps() -> Iterator[str]:
                 s["suite"], str(s["gpus"]), str(s["seq"]), str(s["runs"]),
                 percent(s["balanced_accuracy"]), f"{s['value']:.1f} B",
             )
-            for s in json.loads(UNSEEN_MEMORY.read_text(encoding="utf-8"))["sweeps"]
+            for s in known
         ),
     )  # fmt: skip
 
