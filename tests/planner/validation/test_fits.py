@@ -3,6 +3,7 @@
 import importlib
 import math
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from plan3d import hardware_profiles
 from plan3d.hardware_profiles.parts import part_names
 from plan3d.planner.validation import published_runs
+from plan3d.simulator.placement import Group
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 PULL = math.log(2) / math.log(1.25)
@@ -117,3 +119,20 @@ def test_memory_is_fitted_towards_what_was_thought(memory: Any) -> None:
     found = memory.fit(weighed, constant)
     assert 0 < found.error < constant.width
     assert found.value > constant.thought
+
+
+def test_a_latency_is_what_the_law_was_slow_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that measured what the law says has the profile's; one with twice it, twice."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    script = importlib.import_module("fit_network")
+    cluster = hardware_profiles.compose(gpu="h100-80g-sxm", network="efa-p5")
+    job = replace(published_runs().of_suite("ultra").rows[0], gpus=128)
+    group = Group(size=128, local=8)
+    for key, _, collective, passes in script.FITTED:
+        for factor in (1.0, 2.0):
+            latency_s = factor * getattr(cluster.network, f"{key}_s")
+            slow = replace(cluster, network=replace(cluster.network, **{f"{key}_s": latency_s}))
+            taken_s = float(collective(2.0**28, group, slow))
+            bus_gb_s = passes * 2**28 * (127 / 128) / taken_s / 1e9
+            found = script.latency_s(cluster, key, job, bus_gb_s, collective, passes)
+            assert found == pytest.approx(latency_s, rel=1e-6)
