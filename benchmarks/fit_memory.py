@@ -2,7 +2,7 @@
 
     python benchmarks/fit_memory.py               # values, errors, and with each suite left out
     python benchmarks/fit_memory.py --write       # into the profiles
-    python benchmarks/fit_memory.py --unseen      # predict what no fit saw: unseen.py
+    python benchmarks/fit_memory.py --unseen      # after that: what no fit saw, with unseen.py
 
 On the runs that ship. Where memory was measured, as benchmarks/fit_software.py fits times: maximum
 a posteriori towards what was thought before any measurement (software_fits.toml), with the same
