@@ -83,21 +83,22 @@ def constants(owner: str) -> list[Constant]:
     return found
 
 
-def memory_constants() -> list[Constant]:
-    """Return what is fitted of memory: in common to all generations that have it."""
+def memory_constants(kind: str = "memory") -> list[Constant]:
+    """Return what is fitted of memory, or counted: in common to all generations that have it."""
     return [
         Constant(
             owner="", field=found["field"], thought=found["thought"], width=found["width"],
             ratio=False,
         )
-        for found in THOUGHT["memory"]
+        for found in THOUGHT[kind]
     ]  # fmt: skip
 
 
 def owners() -> list[str]:
     """Return the generations and networks that have fitted constants."""
     networks = [NETWORK + name for name in THOUGHT["network"]]
-    tables = ("widths", "common", "network", "together", "built_on", "memory", "outcome")
+    tables = ("widths", "common", "network", "together", "built_on", "memory", "counted",
+              "outcome")  # fmt: skip
     return [name for name in THOUGHT if name not in tables] + networks
 
 

@@ -57,9 +57,13 @@ class Fit:
 def main() -> None:
     """Fit and print, or write into the profiles, or predict what no fit saw."""
     cases = cases_of(recorded_runs())  # a state's constants are fitted to jobs in it
+    weighty = [case for case in cases if case.measured_bytes]
+    for constant in memory_constants("counted"):
+        found = fit(weighty, constant)
+        print(f"{constant.field}: counted {constant.thought:g}; runs would say {found}", flush=True)
     left_out: dict[str, dict[str, float]] = defaultdict(dict)
     for constant, said in zip(memory_constants(), THOUGHT["memory"], strict=True):
-        field, weighty = constant.field, [case for case in cases if case.measured_bytes]
+        field = constant.field
         best = fit(weighty, constant)
         print(f"{field}: {best}", flush=True)
         for suite in sorted({case.run.suite for case in best.cases}):

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import runpy
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -136,3 +137,13 @@ def test_a_latency_is_what_the_law_was_slow_by(monkeypatch: pytest.MonkeyPatch) 
             bus_gb_s = passes * 2**28 * (127 / 128) / taken_s / 1e9
             found = script.latency_s(cluster, key, job, bus_gb_s, collective, passes)
             assert found == pytest.approx(latency_s, rel=1e-6)
+
+
+def test_what_rests_on_one_suite_is_told_from_its_source() -> None:
+    found = runpy.run_path(str(BENCHMARKS / "constants_table.py"))["FITTED"]
+    source = (
+        "benchmarks/fit_software.py on 9 published runs ({}) and what others of its kind say: "
+        "+- 2 ms; before any measurement 0 ms was assumed"
+    )
+    assert found.search(source.format("mine")).groups() == ("mine", "2 ms", "0 ms")
+    assert found.search(source.format("mine, yours")) is None
