@@ -6,9 +6,10 @@ benchmarks/scores.json, are what tests/planner/validation/test_gate.py holds lat
 
 import json
 import tomllib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import accuracy_others as elsewhere
 import accuracy_tools as tools
@@ -18,7 +19,8 @@ from accuracy_full import full
 from accuracy_outcomes import outcomes
 from accuracy_summary import summary
 from accuracy_table import percent, table
-from intervals import as_unseen, left_out_coverage, near_best, without_each
+from intervals import left_out_coverage, near_best, without_each
+from unseen import UNSEEN_MEMORY
 
 from plan3d.cli.commands.validate_command import Shipped
 from plan3d.cli.figures.accuracy import draw
@@ -26,9 +28,16 @@ from plan3d.cli.figures.style import image
 from plan3d.hardware_profiles import software
 from plan3d.planner.uncertainty.calibration import Calibration
 from plan3d.planner.uncertainty.coverage import coverage
-from plan3d.planner.validation import Errors, Prediction, Validation, published_runs, validate
+from plan3d.planner.validation import (
+    Errors,
+    Prediction,
+    Sweep,
+    Validation,
+    published_runs,
+    validate,
+)
 from plan3d.planner.validation.recorded import recorded_runs
-from plan3d.planner.validation.unseen import unseen_errors
+from plan3d.planner.validation.unseen import as_unseen, unseen
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -41,19 +50,24 @@ WORST = 20
 
 def page(result: Validation, told: Validation) -> str:
     """Return the page."""
-    unseen = unseen_errors(result.predictions)
+    others = unseen(result.predictions)
+    known = json.loads(UNSEEN_MEMORY.read_text(encoding="utf-8"))
     learnt = (*map(as_unseen, result.predictions), *elsewhere.result().predictions)
     left_out = without_each(learnt)
     parts: Mapping[str, Iterable[str]] = {
-        "summary": summary(result, unseen, told),
-        "outcomes": outcomes(result.predictions),
-        "time": times(result, unseen),
-        "memory": memory(result),
+        "summary": summary(result, others, told),
+        "outcomes": outcomes(result.predictions, others),
+        "left_out_sweeps": left_out_sweeps(known["sweeps"]),
+        "time": times(result, others),
+        "memory": memory(result, others),
         "full": full(told.predictions),
         "intervals": intervals(result, left_out),
         "near_best": chances(near_best(learnt, left_out)),
-        "sweeps": sweeps(result),
+        "sweeps": sweeps(result, others),
         "worst": worst(result),
+        "cached": [f"{software('nanotron-2024').memory_cached:.2f}"],
+        "cached_bloom": [f"{known['constants']['ultra']['memory_cached']:.2f}"],
+        "cached_ultra": [f"{known['constants']['bloom']['memory_cached']:.2f}"],
         "issue": [f"{1e3 * software('nanotron-2024-host-bound').issue_s:.2g} ms"],
         "wait": [f"{software('nanotron-2024-early').send_overhead_s:.2g} s"],
         "open": table(("suite", "runs", "fastest (used)", "median", "slowest"), choices()),
@@ -73,47 +87,61 @@ def page(result: Validation, told: Validation) -> str:
     return text
 
 
-def times(result: Validation, unseen: Errors) -> Iterator[str]:
+def times(result: Validation, unseen: Validation) -> Iterator[str]:
     """Yield the step time by suite, with the ranking of its sweeps."""
-    ranked = defaultdict(list)
-    for sweep in result.sweeps:
-        ranked[sweep.suite].append(sweep)
     head = (
-        "suite",
-        "source",
-        "runs",
-        "mean error",
-        "bias",
-        "90 % below",
-        "unseen",
-        "tau",
-        "regret",
-    )
+        "suite", "source", "runs", "mean error", "bias", "90 % below", "unseen", "tau",
+        "tau, unseen", "regret", "regret, unseen",
+    )  # fmt: skip
     body = []
     for name, s in result.time.suites.items():
-        tau = f"{np.mean([x.tau for x in ranked[name]]):.2f}" if ranked[name] else ""
-        regret = percent(float(np.mean([x.regret for x in ranked[name]]))) if ranked[name] else ""
-        scores = (*map(percent, (s.mape, s.bias, s.p90)), percent(unseen.suites[name].mape))
-        body.append((name, sources(result, name), str(s.n), *scores, tau, regret))
-    total = (percent(result.time.macro_mape), percent(result.time.macro_bias))
-    ranking = (
-        f"{np.mean([s.tau for s in result.sweeps]):.2f}",
-        percent(float(np.mean([s.regret for s in result.sweeps]))),
-    )
-    last = ("all", "", str(sum(s.n for s in result.time.suites.values())), *total, "")
-    yield from table(head, body, (*last, percent(unseen.macro_mape), *ranking))
+        scores = (*map(percent, (s.mape, s.bias, s.p90)), percent(unseen.time.suites[name].mape))
+        ranks = ranking(*([s for s in x.sweeps if s.suite == name] for x in (result, unseen)))
+        body.append((name, sources(result, name), str(s.n), *scores, *ranks))
+    last = ("all", "", str(sum(s.n for s in result.time.suites.values())),
+            percent(result.time.macro_mape), percent(result.time.macro_bias), "",
+            percent(unseen.time.macro_mape), *ranking(result.sweeps, unseen.sweeps))  # fmt: skip
+    yield from table(head, body, last)
 
 
-def memory(result: Validation) -> Iterator[str]:
+def ranking(own: Sequence[Sweep], unseen: Sequence[Sweep]) -> tuple[str, ...]:
+    """Return mean tau and regret of sweeps, each in-sample and unseen; nothing of none."""
+    if not own:
+        return ("",) * 4
+    taus = (f"{np.mean([s.tau for s in x]):.2f}" for x in (own, unseen))
+    regrets = (percent(float(np.mean([s.regret for s in x]))) for x in (own, unseen))
+    return (*taus, *regrets)
+
+
+def memory(result: Validation, unseen: Validation) -> Iterator[str]:
     """Yield the peak memory by suite."""
+    others, errors = unseen.memory, result.memory
     yield from table(
-        ("suite", "runs", "mean error", "bias", "90 % below"),
+        ("suite", "runs", "mean error", "bias", "90 % below", "unseen", "bias, unseen"),
         (
-            (name, str(s.n), *map(percent, (s.mape, s.bias, s.p90)))
-            for name, s in result.memory.suites.items()
+            (
+                name, str(s.n), *map(percent, (s.mape, s.bias, s.p90)),
+                *map(percent, (others.suites[name].mape, others.suites[name].bias)),
+            )
+            for name, s in errors.suites.items()
         ),
-        ("all", "", percent(result.memory.macro_mape), percent(result.memory.macro_bias), ""),
-    )
+        ("all", "", percent(errors.macro_mape), percent(errors.macro_bias), "",
+         percent(others.macro_mape), percent(others.macro_bias)),
+    )  # fmt: skip
+
+
+def left_out_sweeps(known: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield how well each sweep is told with the constant that is fitted to the others."""
+    yield from table(
+        ("suite", "GPUs", "sequence", "runs", "balanced accuracy, left out", "with, of the others"),
+        (
+            (
+                s["suite"], str(s["gpus"]), str(s["seq"]), str(s["runs"]),
+                percent(s["balanced_accuracy"]), f"{s['value']:.1f} B",
+            )
+            for s in known
+        ),
+    )  # fmt: skip
 
 
 def intervals(result: Validation, left_out: dict[str, Calibration]) -> Iterator[str]:
@@ -142,13 +170,14 @@ def chances(rows: Sequence[tuple[str, int, float, float]]) -> Iterator[str]:
     yield from table(("suite", "sweeps", "chance, mean", "was near the best"), body)
 
 
-def sweeps(result: Validation) -> Iterator[str]:
+def sweeps(result: Validation, unseen: Validation) -> Iterator[str]:
     """Yield the ranking by sweep, the largest regret first."""
+    pairs = zip(result.sweeps, unseen.sweeps, strict=True)
     yield from table(
-        ("source", "model", "GPUs", "layouts", "tau", "regret"),
+        ("source", "model", "GPUs", "layouts", "tau", "tau, unseen", "regret", "regret, unseen"),
         (
-            (s.source, s.model, str(s.gpus), str(s.n), f"{s.tau:.2f}", percent(s.regret))
-            for s in sorted(result.sweeps, key=lambda s: -s.regret)
+            (s.source, s.model, str(s.gpus), str(s.n), *ranking([s], [other]))
+            for s, other in sorted(pairs, key=lambda pair: -pair[0].regret)
         ),
     )
 
@@ -197,17 +226,25 @@ def sources(result: Validation, suite: str) -> str:
 
 def recorded(result: Validation, told: Validation) -> dict[str, object]:
     """Return the scores that later changes are held to, in percent."""
-    unseen = unseen_errors(result.predictions)
+    others = unseen(result.predictions)
     return {
-        "time": {name: round(100 * s.mape, 2) for name, s in result.time.suites.items()},
-        "unseen": {name: round(100 * s.mape, 2) for name, s in unseen.suites.items()},
-        "memory": {name: round(100 * s.mape, 2) for name, s in result.memory.suites.items()},
+        "time": in_percent(result.time),
+        "unseen": in_percent(others.time),
+        "memory": in_percent(result.memory),
+        "unseen_memory": in_percent(others.memory),
         "oom": round(100 * (result.oom_balanced_accuracy or 0.0), 2),
-        "regret": round(100 * float(np.mean([s.regret for s in result.sweeps])), 2),
+        "unseen_oom": round(100 * (others.oom_balanced_accuracy or 0.0), 2),
+        "regret": round(100 * (result.mean_regret or 0.0), 2),
+        "unseen_regret": round(100 * (others.mean_regret or 0.0), 2),
         "told": round(100 * told.time.suites["ultra"].mape, 2),
         "runs": len(result.predictions),
         "others": elsewhere.recorded(),
     }
+
+
+def in_percent(errors: Errors) -> dict[str, float]:
+    """Return the mean error of each suite, in percent."""
+    return {name: round(100 * s.mape, 2) for name, s in errors.suites.items()}
 
 
 def main() -> None:

@@ -1,22 +1,22 @@
 """The headline figures of the accuracy page."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 from accuracy_table import percent, table
 
 from plan3d.planner.validation import Errors, Validation
 from plan3d.planner.validation.report import summarise
-from plan3d.planner.validation.unseen import unseen_errors
+from plan3d.planner.validation.unseen import unseen
 
 HEAD = ("score", "in-sample", "leave one suite out", "in-sample, with what jobs recorded")
 NEITHER = ("v100", "gb200", "b200", "h20")
 """GPUs that are neither A100 nor H100, nor an export variant of one."""
 
 
-def summary(result: Validation, unseen: Errors, told: Validation) -> Iterator[str]:
+def summary(result: Validation, others: Validation, told: Validation) -> Iterator[str]:
     """Yield the headline figures: as runs stand, unseen, and with what their jobs recorded."""
+    three = (result, others, told)
     every = set(result.time.suites)
     groups: dict[str, Collection[str]] = {
         "step time, mean over the suites": every,
@@ -25,7 +25,7 @@ def summary(result: Validation, unseen: Errors, told: Validation) -> Iterator[st
     }
     singles = {name: {name} for name in ("vtrain-multi", "vtrain-single", "ultra")}
     rows = [
-        (name, *(_mean(errors, suites) for errors in (result.time, unseen, told.time)))
+        (name, *(_mean(x.time, suites) for x in three))
         for name, suites in (groups | singles).items()
     ]
     rows[1:1] = [
@@ -33,15 +33,17 @@ def summary(result: Validation, unseen: Errors, told: Validation) -> Iterator[st
         ("the same, runs on A100 and H100 but `ultra`", *_of_plain(result, "ultra"), None),
     ]
     rows[5:5] = [
-        ("Megatron-LM 2021, table 1 (10 models)", *_of_ids(result, "mlm21-t1-"), None),
-        ("Korthikanti et al. 2022 (8 runs)", *_of_ids(result, "korth22-0"), None),
+        ("Megatron-LM 2021, table 1 (10 models)", *_of_ids(three, "mlm21-t1-")),
+        ("Korthikanti et al. 2022 (8 runs)", *_of_ids(three, "korth22-0")),
     ]
-    memory = (result.memory, told.memory)
+    ultra, suites = {"ultra"}, set(result.memory.suites)
     rows += [
-        ("peak memory, mean over the suites", memory[0].macro_mape, None, memory[1].macro_mape),
-        ("peak memory, ultra", _mean(memory[0], ["ultra"]), None, _mean(memory[1], ["ultra"])),
-        ("mean regret over the sweeps", _regret(result), None, _regret(told)),
-        ("the same without `ultra`", _regret(result, "ultra"), None, _regret(told, "ultra")),
+        ("peak memory, mean over the suites", *(_mean(x.memory, suites) for x in three)),
+        ("the same without `ultra`", *(_mean(x.memory, suites - ultra) for x in three)),
+        ("peak memory, ultra", *(_mean(x.memory, ultra) for x in three)),
+        ("out of memory or not, balanced accuracy", *(x.oom_balanced_accuracy for x in three)),
+        ("mean regret over the sweeps", *map(_regret, three)),
+        ("the same without `ultra`", *(_regret(x, "ultra") for x in three)),
     ]
     yield from table(HEAD, ((name, *_cells(*values)) for name, *values in rows))
 
@@ -53,7 +55,7 @@ def _of_plain(result: Validation, without: str = "") -> tuple[float | None, floa
         for p in result.predictions
         if not p.run.gpu.startswith(NEITHER) and p.run.suite != without
     ]
-    return summarise(own, {}).time.macro_mape, unseen_errors(own).macro_mape
+    return summarise(own, {}).time.macro_mape, unseen(own).time.macro_mape
 
 
 def _cells(ours: float | None, unseen: float | None, told: float | None) -> tuple[str, str, str]:
@@ -67,12 +69,11 @@ def _mean(errors: Errors, names: Collection[str]) -> float:
     return float(np.mean([errors.suites[name].mape for name in sorted(names)]))
 
 
-def _of_ids(result: Validation, prefix: str) -> tuple[float, float]:
-    """Return the mean error of the runs whose id begins so, in-sample and unseen [1]."""
-    own = [p for p in result.predictions if p.run.id.startswith(prefix) and p.measured_s]
-    renamed = [replace(p, run=replace(p.run, suite="own")) for p in own]
-    errors = [abs(p.predicted_s / p.measured_s - 1) for p in own if p.measured_s]
-    return float(np.mean(errors)), unseen_errors(renamed).suites["own"].mape
+def _of_ids(results: Iterable[Validation], prefix: str) -> Iterator[float]:
+    """Yield the mean error of the runs whose id begins so, of each validation [1]."""
+    for result in results:
+        own = [p for p in result.predictions if p.run.id.startswith(prefix) and p.measured_s]
+        yield float(np.mean([abs(p.predicted_s / (p.measured_s or 1.0) - 1) for p in own]))
 
 
 def _regret(result: Validation, without: str = "") -> float:

@@ -1,14 +1,29 @@
-"""List every constant that plan3d ships, with its mark and source.
+"""List every constant that plan3d ships, with its mark and source, and what rests on one suite.
 
-Run as ``python benchmarks/constants_table.py > docs/constants.md``.
+Run as ``python benchmarks/constants_table.py > docs/constants.md``, after ``accuracy.py``, whose
+recorded scores it repeats.
 """
 
+import json
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
+from plan3d.hardware_profiles.build import key_of
 from plan3d.hardware_profiles.parts import HERE, part_names, read, shipped
 from plan3d.hardware_profiles.tree import MARKS, Row, annotate, rows
+from plan3d.simulator.units import parse
+
+BENCHMARKS: Final = Path(__file__).parent
+FITTED: Final = re.compile(
+    r"benchmarks/fit_\w+\.py on \d+ published runs \(([\w-]+)\).*?: \+- (.*); "
+    r"before any measurement (.*) was assumed"
+)
+"""The source of a constant that is fitted to runs of one suite: suite, error, what was thought."""
 
 KINDS = {
     "gpus": "GPUs",
@@ -35,11 +50,79 @@ docs/constants.md`.
 The first table of each kind counts all numbers of a part by mark. Below it stands what each
 part's own file says: a part with a `base` has every other number from there."""
 """What the page says before the tables."""
+ONE_SUITE = """\
+## Constants that rest on one suite
+
+Fitted to published runs of one suite alone, so that of other runs of their kind nothing is known.
+*Without the suite*: what it is predicted with when it is left out, which is what was thought before
+any measurement, shifted by what other generations say where they have something in common
+([how](decisions/fitting.md)); beside it the suite's mean error as it ships, and then.
+
+Three things more were found with one suite in view. The latencies of `efa-p5` are what jobs of
+`ultra` measured of their collectives, and stay when it is left out; so does that its jobs were in
+four states, and in which a run is predicted (`planner/validation/surroundings.py`). That
+`aleph-alpha-2023` has `loss_apart` is left out with `aa-layouts` like a constant."""
 
 
 def text() -> str:
     """Return the page."""
-    return "\n".join((HEAD, *(line for kind in KINDS for line in section(kind)), ""))
+    parts = (line for kind in KINDS for line in section(kind))
+    return "\n".join((HEAD, "", *one_suite(), *parts, ""))
+
+
+def one_suite() -> Iterator[str]:
+    """Yield the constants that rest on one suite, and what is known without it."""
+    scores = stored("scores.json")
+    yield from (ONE_SUITE, "")
+    body = []
+    for kind in ("networks", "software"):
+        for name in part_names(kind):
+            for row in rows(annotate(read(HERE / kind / f"{name}.toml"), "assumed", "")):
+                if found := FITTED.search(row.source):
+                    suite, error, thought = found.groups()
+                    least = float(error.split()[0]) / 100
+                    stands_in = without(kind, name, row, suite, least) or thought
+                    names = (suite, f"{name}: {row.path}", f"{row.value} +- {error}")
+                    body.append((*names, stands_in, *errors_of(suite, scores)))
+    head = ("suite", "constant", "value", "without the suite", "its step time, -> unseen",
+            "its memory, -> unseen")  # fmt: skip
+    yield from table(head, iter(sorted(body)))
+
+
+def without(kind: str, name: str, row: Row, suite: str, least: float) -> str:
+    """Return the value that a suite is predicted with unseen; nothing if none of its runs has it.
+
+    In the unit of the shipped one; what is less than `least` is none.
+    """
+    owner = f"network.{name}" if kind == "networks" else name
+    times = stored("unseen_fits.json").get(suite, {}).get(owner, {})
+    memory = stored("unseen_memory.json")["constants"].get(suite, {})
+    for field, value in (times | memory).items():
+        key, dimension = key_of(field)
+        if key == row.path:
+            unit = str(row.value).partition(" ")[2]
+            scale = parse(f"1 {unit}", dimension) if dimension and unit else 1.0
+            number = value / scale if value / scale > least else 0.0
+            return f"{float(f'{number:.3g}'):g} {unit}".strip()
+    return ""
+
+
+def errors_of(suite: str, scores: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the error of a suite as it ships and unseen: of times, and of memory or outcomes."""
+    yield f"{scores['time'][suite]:.1f} % -> {scores['unseen'][suite]:.1f} %"
+    if suite in scores["memory"]:
+        yield f"{scores['memory'][suite]:.1f} % -> {scores['unseen_memory'][suite]:.1f} %"
+    elif suite in {sweep["suite"] for sweep in stored("unseen_memory.json")["sweeps"]}:
+        yield f"right outcomes {scores['oom']:.1f} % -> {scores['unseen_oom']:.1f} %"
+    else:
+        yield ""
+
+
+@cache
+def stored(name: str) -> dict[str, Any]:
+    """Return what a file of the benchmarks has."""
+    found: dict[str, Any] = json.loads((BENCHMARKS / name).read_text(encoding="utf-8"))
+    return found
 
 
 def section(kind: str) -> Iterator[str]:

@@ -25,6 +25,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from plan3d.hardware_profiles.whole_step.decoder import Block, angles
 from plan3d.simulator.model import ModelSpec
 
+QUEUED: Final = 1024
+"""Launches that CUDA queues: stackoverflow.com/questions/53970187. [1]"""
+WHOLE: Final = 2
+"""Tensors of the whole group's stream that a block of nanotron makes forward: what its two
+row-parallel products reduce and scatter. [1]"""
+COLLECTIVES: Final = 4
+"""All-gathers and reduce-scatters of its forward pass. [1]"""
 VIEW: Final = 0.3
 """CPU time of a view over that of a kernel. [1]"""
 LAUNCH: Final = 0.5
@@ -255,6 +262,12 @@ def counted(block: Any, shape: tuple[int, ...]) -> tuple[Count, Count]:
     return forward.count, backward.count
 
 
+def late_most() -> float:
+    """Return how many whole tensors of nanotron's a full queue of launches holds [1]."""
+    forward, _ = counted(Nanotron(), (SEQ, BATCH, HIDDEN))
+    return QUEUED * WHOLE / (forward.kernels + COLLECTIVES)
+
+
 def main() -> None:
     """Print the counts."""
     blocks = {
@@ -270,6 +283,7 @@ def main() -> None:
             f"{forward.weighted:.1f}; backward {backward.kernels} {backward.views} = "
             f"{backward.weighted:.1f}"
         )
+    print(f"nanotron     {QUEUED} launches hold {late_most():.1f} whole tensors: late_most")
 
 
 if __name__ == "__main__":

@@ -83,10 +83,22 @@ def constants(owner: str) -> list[Constant]:
     return found
 
 
+def memory_constants(kind: str = "memory") -> list[Constant]:
+    """Return what is fitted of memory, or counted: in common to all generations that have it."""
+    return [
+        Constant(
+            owner="", field=found["field"], thought=found["thought"], width=found["width"],
+            ratio=False,
+        )
+        for found in THOUGHT[kind]
+    ]  # fmt: skip
+
+
 def owners() -> list[str]:
     """Return the generations and networks that have fitted constants."""
     networks = [NETWORK + name for name in THOUGHT["network"]]
-    tables = ("widths", "common", "network", "together", "built_on")
+    tables = ("widths", "common", "network", "together", "built_on", "memory", "counted",
+              "outcome")  # fmt: skip
     return [name for name in THOUGHT if name not in tables] + networks
 
 
@@ -116,3 +128,9 @@ def with_values(case: Case, owner: str, values: Mapping[str, float]) -> Case:
         network = dataclasses.replace(case.cluster.network, **values)
         return dataclasses.replace(case, cluster=dataclasses.replace(case.cluster, network=network))
     return dataclasses.replace(case, software=dataclasses.replace(case.software, **values))
+
+
+def with_memory(case: Case, values: Mapping[str, float]) -> Case:
+    """Return the case with other constants of memory: those that its generation has."""
+    own = {name: value for name, value in values.items() if getattr(case.software, name)}
+    return dataclasses.replace(case, software=dataclasses.replace(case.software, **own))

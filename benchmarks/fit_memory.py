@@ -1,106 +1,122 @@
 """Fit what a generation holds beside what is counted to published memory figures, or to outcomes.
 
-Run as ``python benchmarks/fit_memory.py [RUNS.csv] [--write]``; without a file, on the runs that
-ship. Where memory was measured, the value is the smallest with which predictions are not too small
-on average; where only running or not is published, the one that makes those outcomes the likeliest.
-Its standard error is that of the jackknife over the parts that are left out in turn, numbers of
-GPUs or sweeps: the runs of one campaign err together. Printed beside it is how well each part is
-predicted with the value of all the others.
+    python benchmarks/fit_memory.py               # values, errors, and with each suite left out
+    python benchmarks/fit_memory.py --write       # into the profiles
+    python benchmarks/fit_memory.py --unseen      # after that: what no fit saw, with unseen.py
+
+On the runs that ship. Where memory was measured, as benchmarks/fit_software.py fits times: maximum
+a posteriori towards what was thought before any measurement (software_fits.toml), with the same
+robust loss, each suite counting as ten runs at most, errors from the curvature; one value for all
+generations that have the constant. Where only running or not is published, the value is the one
+that makes those outcomes the likeliest, and its standard error that of the jackknife over the
+sweeps, which err together; how well each is told with the value of the others is printed beside it.
+With --unseen each suite is predicted with constants fitted to the other suites, and where no other
+suite says anything of one, with what was thought.
 """
 
 import dataclasses
+import json
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
+from typing import Any
 
 import numpy as np
-from fit_software import PROFILES, cases_of, predicted
-from scipy.optimize import brentq, minimize_scalar
+from fit_constants import THOUGHT, Constant, memory_constants, with_memory
+from fit_pooled import cases_of, predicted, weighed
+from fit_software import PROFILES
+from scipy.optimize import least_squares, minimize_scalar
+from unseen import UNSEEN_MEMORY, predict_unseen
 
 from plan3d.hardware_profiles.build import key_of
 from plan3d.planner.uncertainty.chances import SMOOTH
 from plan3d.planner.uncertainty.fit import demand, ran_out
 from plan3d.planner.validation.prediction import Prediction
-from plan3d.planner.validation.recorded import with_records
+from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.rows import Case
-from plan3d.planner.validation.runs import PUBLISHED, read_runs
 from plan3d.planner.validation.scores import balanced_accuracy
 from plan3d.planner.validation.sweeps import both_outcomes
 from plan3d.simulator.numeric import Floats
 
-FITTED: Final = (
-    ("nanotron-2024", "memory_cached"),
-    ("megatron-deepspeed-2022", "memory_cached"),
-)
-"""Generations, and their fields of `simulator.software.Software` between 0 and 1."""
-TOLD: Final = (("aleph-alpha-2023", "gathering_bytes", 16.0),)
-"""Generations, their fields that are fitted to outcomes, and the most these may be [bytes]."""
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A constant of memory, as fitted to measured memory."""
+
+    value: float
+    error: float
+    """Standard error."""
+    cases: Sequence[Case]
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.value:.3f} +- {self.error:.3f} ({len(self.cases)} runs)"
 
 
 def main() -> None:
-    """Fit and print, or write into the profiles."""
-    words = [word for word in sys.argv[1:] if not word.startswith("--")]
-    path = words[0] if words else str(PUBLISHED)
-    cases = cases_of(with_records(read_runs(path)))
-    for owner, field in FITTED:
-        own = [c for c in cases if c.software.name.startswith(owner) and c.measured_bytes]
-        value, error = fit(own, field)
-        print(f"{owner}.{field}: {value:.2f} +- {error:.2f} ({len(own)} runs)")
+    """Fit and print, or write into the profiles, or predict what no fit saw."""
+    cases = cases_of(recorded_runs())  # a state's constants are fitted to jobs in it
+    weighty = [case for case in cases if case.measured_bytes]
+    for constant in memory_constants("counted"):
+        found = fit(weighty, constant)
+        print(f"{constant.field}: counted {constant.thought:g}; runs would say {found}", flush=True)
+    left_out: dict[str, dict[str, float]] = defaultdict(dict)
+    for constant, said in zip(memory_constants(), THOUGHT["memory"], strict=True):
+        field = constant.field
+        best = fit(weighty, constant)
+        print(f"{field}: {best}", flush=True)
+        for suite in sorted({case.run.suite for case in best.cases}):
+            others = fit([case for case in weighty if case.run.suite != suite], constant)
+            print(f"  without {suite}: {others}", flush=True)
+            left_out[suite][field] = others.value
         if "--write" in sys.argv:
-            source = f": +- {error:.2f}; before any measurement 0 was assumed"
-            write(own, owner, field, f"{value:.2f}", source)
-    for owner, field, most in TOLD:
-        sweeps = sweeps_of([c for c in cases if c.software.name == owner])
-        value, error = fit_outcomes(sweeps, field, most)
-        own = [case for sweep in sweeps for case in sweep]
-        print(f"{owner}.{field}: {value:.1f} B +- {error:.1f} B ({len(own)} runs)")
+            before = f"before any measurement {constant.thought:g} was assumed"
+            source = f": +- {best.error:.2f}; {before}"
+            for owner in said["of"]:
+                write(best.cases, owner, field, f"{best.value:.2f}", source)
+    sweeps: list[dict[str, Any]] = []
+    for said in THOUGHT["outcome"]:
+        field, owner, thought = said["field"], said["of"], said["thought"]
+        own = sweeps_of([case for case in cases if case.software.name == owner])
+        rows = [case for sweep in own for case in sweep]
+        for suite in {case.run.suite for case in rows}:
+            left_out[suite][field] = thought
+        if "most" not in said:
+            continue
+        value, error, sweeps = fit_outcomes(own, field, said["most"])
+        print(f"{owner}.{field}: {value:.1f} B +- {error:.1f} B ({len(rows)} runs)")
         if "--write" in sys.argv:
-            source = f" that ran or ran out of memory: +- {error:.1f} B; 4 B are counted"
-            write(own, owner, key_of(field)[0], f'"{value:.1f} B"', source)
+            source = f": +- {error:.1f} B; before any measurement {thought:g} B was assumed"
+            write(rows, owner, key_of(field)[0], f'"{value:.1f} B"', source)
+    if "--unseen" in sys.argv:
+        text = json.dumps({"constants": left_out, "sweeps": sweeps}, indent=1)
+        UNSEEN_MEMORY.write_text(text + "\n", encoding="utf-8")
+        predict_unseen()
 
 
-def fit(cases: Sequence[Case], field: str) -> tuple[float, float]:
-    """Return the value and its standard error; print what each number of GPUs says of it."""
-    gpus = np.array([case.run.gpus for case in cases])
-    best = unbiased(cases, field)
-    without = []
-    for n in np.unique(gpus):
-        others = [case for case, g in zip(cases, gpus, strict=True) if g != n]
-        without.append(unbiased(others, field))
-        left = errors([c for c, g in zip(cases, gpus, strict=True) if g == n], field, without[-1])
-        print(
-            f"  {n:4d} GPUs, {len(left):4d} runs: {100 * np.mean(np.abs(left)):5.1f} %, bias "
-            f"{100 * np.mean(left):+5.1f} % with {without[-1]:.2f} of the others"
-        )
-    spread = np.sqrt((len(without) - 1) * np.var(without))
-    return best, float(spread)
+def fit(cases: Sequence[Case], constant: Constant) -> Fit:
+    """Fit to those cases that say something of the constant; without any, what was thought."""
 
+    def bytes_of(x: float) -> Floats:
+        moved = predictions(cases, constant.field, constant.value(x))
+        return np.array([p.predicted_bytes for p in moved])
 
-def unbiased(cases: Sequence[Case], field: str) -> float:
-    """Return the smallest value between 0 and 1 with no negative mean error, in hundredths."""
+    moves = bytes_of(0.0) != bytes_of(1.0)
+    cases = [case for case, moved in zip(cases, moves, strict=True) if moved]
+    measured = np.array([case.measured_bytes for case in cases], dtype=np.float64)
 
-    def bias(value: float) -> float:
-        return float(np.mean(errors(cases, field, value)))
+    def residuals(x: Floats) -> Floats:
+        return np.concatenate([weighed(cases, np.log(bytes_of(float(x[0])) / measured)), x])
 
-    if bias(0.0) >= 0:
-        return 0.0
-    return np.ceil(100 * brentq(bias, 0.0, 1.0, xtol=1e-3)) / 100 if bias(1.0) > 0 else 1.0
-
-
-def errors(cases: Sequence[Case], field: str, value: float) -> Floats:
-    """Return predicted over measured memory, less one, shape (cases,)."""
-    moved = predictions(cases, field, value)
-    return np.array([p.predicted_bytes / (p.measured_bytes or 1.0) - 1 for p in moved])
+    found = least_squares(residuals, [1.0], bounds=constant.limits(), diff_step=0.05, xtol=1e-3)
+    error = constant.width / np.sqrt(float((found.jac.T @ found.jac)[0, 0]))
+    return Fit(value=constant.value(float(found.x[0])), error=float(error), cases=cases)
 
 
 def predictions(cases: Sequence[Case], field: str, value: float) -> list[Prediction]:
     """Return the predictions with a value of a software's field."""
-    moved = [
-        dataclasses.replace(case, software=dataclasses.replace(case.software, **{field: value}))
-        for case in cases
-    ]
-    return predicted(moved)
+    return predicted([with_memory(case, {field: value}) for case in cases])
 
 
 def sweeps_of(cases: Sequence[Case]) -> list[list[Case]]:
@@ -109,21 +125,27 @@ def sweeps_of(cases: Sequence[Case]) -> list[list[Case]]:
     return [[by_id[p.run.id] for p in sweep] for sweep in both_outcomes(predicted(cases))]
 
 
-def fit_outcomes(sweeps: Sequence[Sequence[Case]], field: str, most: float) -> tuple[float, float]:
-    """Return the value and its standard error; print how well left-out sweeps are told."""
-    without = []
+def fit_outcomes(
+    sweeps: Sequence[Sequence[Case]], field: str, most: float
+) -> tuple[float, float, list[dict[str, Any]]]:
+    """Return the value, its standard error, and how well left-out sweeps are told."""
+    without, told = [], []
     for i, sweep in enumerate(sweeps):
         others = [case for j, other in enumerate(sweeps) if j != i for case in other]
         without.append(likeliest(others, field, most))
         found = predictions(sweep, field, without[-1])
         over = np.array([not p.estimate.fits for p in found], dtype=bool)
         accuracy = balanced_accuracy(over, ran_out(found)) or 0.0
+        run = sweep[0].run
+        told.append({"suite": run.suite, "gpus": run.gpus, "seq": run.seq, "runs": len(sweep),
+                     "value": without[-1], "balanced_accuracy": accuracy})  # fmt: skip
         print(
-            f"  {sweep[0].run.gpus:4d} GPUs, seq {sweep[0].run.seq}, {len(sweep):4d} runs: "
+            f"  {run.gpus:4d} GPUs, seq {run.seq}, {len(sweep):4d} runs: "
             f"balanced accuracy {100 * accuracy:.1f} % with {without[-1]:.1f} B of the others"
         )
     spread = np.sqrt((len(without) - 1) * np.var(without))
-    return likeliest([case for sweep in sweeps for case in sweep], field, most), float(spread)
+    every = [case for sweep in sweeps for case in sweep]
+    return likeliest(every, field, most), float(spread), told
 
 
 def likeliest(cases: Sequence[Case], field: str, most: float) -> float:

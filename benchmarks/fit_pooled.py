@@ -12,8 +12,11 @@ import numpy as np
 from fit_constants import THOUGHT, constants, owned, owners, with_values
 from scipy.optimize import least_squares
 
+from plan3d.cli.commands.validate_command import Shipped
+from plan3d.planner.validation.choice import SkipError
 from plan3d.planner.validation.prediction import Prediction, predict
-from plan3d.planner.validation.rows import Case
+from plan3d.planner.validation.rows import Case, case_of
+from plan3d.planner.validation.runs import Runs
 from plan3d.simulator.estimate import estimate_table
 from plan3d.simulator.numeric import Floats
 
@@ -23,6 +26,17 @@ COUNTS: Final = 10
 """Runs that a suite counts as at most. [1]"""
 READ: Final = 60
 """Runs of a suite that are read for a fit, evenly spaced: more would not count for more. [1]"""
+
+
+def cases_of(runs: Runs) -> list[Case]:
+    """Return the cases of runs."""
+    found = []
+    for run in runs.rows:
+        try:
+            found.append(case_of(run, Shipped()))
+        except SkipError:
+            continue
+    return found
 
 
 def predicted(cases: Sequence[Case]) -> list[Prediction]:
@@ -46,6 +60,15 @@ def spaced(cases: Sequence[Case]) -> list[Case]:
         for own in suites.values()
         for i in np.unique(np.linspace(0, len(own) - 1, min(len(own), READ)).astype(int))
     ]
+
+
+def weighed(cases: Sequence[Case], log_errors: Floats) -> Floats:
+    """Return robust residuals of cases, whose squares are soft l1, a suite at most `COUNTS`."""
+    size = Counter(case.run.suite for case in cases)
+    weight = np.array([np.sqrt(min(1.0, COUNTS / size[c.run.suite])) for c in cases])
+    off = log_errors / SCALE
+    found: Floats = weight * np.sign(off) * np.sqrt(2 * (np.sqrt(1 + off**2) - 1))
+    return found
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,8 +107,6 @@ class Fit:
         free = constants(owner)
         own = tuple(c for c in cases if owned(owner, c) and c.measured_s)
         read = spaced(own)
-        size = Counter(case.run.suite for case in read)
-        weight = np.array([np.sqrt(min(1.0, COUNTS / size[c.run.suite])) for c in read])
         root = np.linalg.cholesky(np.linalg.inv(belief.covariance)).T
 
         def values(x: Floats) -> dict[str, float]:
@@ -95,9 +116,8 @@ class Fit:
             held = root @ (x - belief.mean)
             if not read:
                 return held
-            off = log_errors([with_values(case, owner, values(x)) for case in read]) / SCALE
-            robust = np.sign(off) * np.sqrt(2 * (np.sqrt(1 + off**2) - 1))  # soft l1, as squares
-            return np.concatenate([weight * robust, held])
+            off = log_errors([with_values(case, owner, values(x)) for case in read])
+            return np.concatenate([weighed(read, off), held])
 
         low, high = map(np.array, zip(*(c.limits() for c in free), strict=True))
         start = np.clip(belief.mean, low + 1e-3, high - 1e-3)

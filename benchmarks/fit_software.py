@@ -2,7 +2,7 @@
 
     python benchmarks/fit_software.py RUNS.csv                    # values, errors, before and after
     python benchmarks/fit_software.py RUNS.csv --only nemo-2024 [--write]
-    python benchmarks/fit_software.py RUNS.csv --unseen           # leave one suite out
+    python benchmarks/fit_software.py RUNS.csv --unseen           # leave one suite out: unseen.py
 
 Maximum a posteriori: soft-l1 loss on log(predicted / measured) with a scale of 10 %, a suite
 counting as ten runs at most (its errors are its cluster's, not independent), and every constant
@@ -15,71 +15,34 @@ the fitted values replace those of the profiles, each with its source.
 """
 
 import argparse
-import csv
 import json
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from fit_constants import NETWORK, constants, inherited, owners, with_values
-from fit_pooled import Fit, Fits, log_errors, predicted
+from fit_pooled import Fit, Fits, cases_of, log_errors
+from unseen import UNSEEN_FITS, predict_unseen
 
-from plan3d.cli.commands.validate_command import Shipped
 from plan3d.hardware_profiles.build import key_of
-from plan3d.planner.validation.choice import SkipError
-from plan3d.planner.validation.prediction import Prediction
 from plan3d.planner.validation.recorded import with_records
-from plan3d.planner.validation.rows import Case, case_of
-from plan3d.planner.validation.runs import Runs, read_runs
-from plan3d.planner.validation.unseen import UNSEEN
+from plan3d.planner.validation.rows import Case
+from plan3d.planner.validation.runs import read_runs
 
 PROFILES: Final = Path(__file__).parents[1] / "hardware_profiles"
-UNSEEN_FITS: Final = Path(__file__).with_name("unseen_fits.json")
-"""The constants that each suite is predicted with by --unseen."""
-
-
-def cases_of(runs: Runs) -> list[Case]:
-    """Return the cases of runs."""
-    found = []
-    for run in runs.rows:
-        try:
-            found.append(case_of(run, Shipped()))
-        except SkipError:
-            continue
-    return found
 
 
 def unseen(
     cases: Sequence[Case], fits: Fits
-) -> tuple[list[tuple[Case, Prediction, str]], dict[str, dict[str, Mapping[str, float]]]]:
-    """Predict every suite with constants that were fitted to the others alone.
-
-    Returns the predictions, and the constants by suite and owner.
-    """
-    suites: dict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        suites[case.run.suite].append(case)
-    rows, values = [], {}
-    for suite, own in suites.items():
-        moved, known, values[suite] = own, [], {}
-        for owner in owners():
-            if any(inherited(owner, case) for case in own):
-                fit = fits.of(owner, suite)
-                values[suite][owner] = fit.values
-                moved = [with_values(case, owner, fit.values) for case in moved]
-                known.append(f"{owner}: {len(fit.cases)} runs" if fit.cases else f"{owner}: none")
-        rows += [(c, p, "; ".join(known)) for c, p in zip(own, predicted(moved), strict=True)]
-        timed = [abs(p.predicted_s / p.measured_s - 1) for _, p, _ in rows[-len(own):]
-                 if p.measured_s]  # fmt: skip
-        if timed:
-            print(
-                f"{suite:15s} {len(timed):5d} runs {100 * np.mean(timed):6.1f} %   {known}",
-                flush=True,
-            )
-    return rows, values
+) -> Iterator[tuple[str, dict[str, Mapping[str, float]]]]:
+    """Yield each suite, and the constants of its owners that were fitted to the others alone."""
+    for suite in dict.fromkeys(case.run.suite for case in cases):
+        own = [case for case in cases if case.run.suite == suite]
+        having = [name for name in owners() if any(inherited(name, case) for case in own)]
+        yield suite, {name: fits.of(name, suite).values for name in having}
+        print(suite, flush=True)
 
 
 def show(fit: Fit) -> None:
@@ -145,21 +108,14 @@ def main() -> None:
     parser.add_argument("runs")
     parser.add_argument("--only", help="one generation, or network.NAME")
     parser.add_argument("--write", action="store_true", help="into the profiles")
-    parser.add_argument(
-        "--unseen", metavar="OUT.csv", nargs="?", const=UNSEEN, help="leave one suite out"
-    )
+    parser.add_argument("--unseen", action="store_true", help="leave one suite out, and predict it")
     given = parser.parse_args()
     runs = read_runs(given.runs)
     fits = Fits(cases_of(with_records(runs)))  # a state's constants are fitted to jobs in it
     if given.unseen:
-        rows, values = unseen(cases_of(runs), fits)
+        values = dict(unseen(cases_of(runs), fits))
         UNSEEN_FITS.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        with Path(given.unseen).open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["id", "unseen_s", "fitted_to"])
-            for case, p, known in rows:
-                if p.measured_s:
-                    writer.writerow([case.run.id, f"{p.predicted_s:.6g}", known])
+        predict_unseen()
         return
     for owner in [given.only] if given.only else owners():
         fit = fits.of(owner)

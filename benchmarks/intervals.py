@@ -12,7 +12,7 @@ import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -33,9 +33,8 @@ from plan3d.planner.uncertainty.fit import (
 from plan3d.planner.validation import Prediction, elsewhere_runs, published_runs, validate
 from plan3d.planner.validation.runs import ELSEWHERE, PUBLISHED
 from plan3d.planner.validation.sweeps import both_outcomes, timed_sweeps
-from plan3d.planner.validation.unseen import unseen_times
+from plan3d.planner.validation.unseen import as_unseen
 from plan3d.simulator.numeric import Bools, Floats
-from plan3d.simulator.result import StepTime
 
 BINS = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1.0)
 """Edges of the rows of the reliability table."""
@@ -79,16 +78,6 @@ def left_out_coverage(
         "step time": inside_left_out(own, left_out, inside_time).score(),
         "peak memory": inside_left_out(own, left_out, inside_memory).score(),
     }
-
-
-def as_unseen(prediction: Prediction) -> Prediction:
-    """Return a prediction with the step that constants fitted to the other suites give."""
-    unseen_s = unseen_times().get(prediction.run.id)
-    if unseen_s is None:
-        return prediction
-    scale, time = unseen_s / prediction.predicted_s, prediction.estimate.time
-    scaled = StepTime(**{name: scale * value for name, value in asdict(time).items()})
-    return replace(prediction, estimate=replace(prediction.estimate, time=scaled))
 
 
 def suite_names(predictions: Sequence[Prediction]) -> list[str]:

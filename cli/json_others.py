@@ -84,13 +84,16 @@ def _validate() -> Schema:
     errors = only({"macro_mape": mean, "macro_bias": mean, "suites": suites})
     covered = or_null(of(Coverage))
     ranking = {"mean_tau": mean, "mean_regret": mean, "sweeps": some(of(Sweep))}
+    scores: dict[str, Schema] = {
+        "time": errors,
+        "ranking": only(ranking),
+        "memory": only({"mape": mean, "bias": mean, "suites": suites}),
+        "oom": only({"balanced_accuracy": or_null(SHARE), "n": INTEGER}),
+    }
     return only(
         {
-            "time": errors,
-            "unseen": errors,
-            "ranking": only(ranking),
-            "memory": only({"mape": mean, "bias": mean, "suites": suites}),
-            "oom": only({"balanced_accuracy": or_null(SHARE), "n": INTEGER}),
+            **scores,
+            "unseen": only(scores),
             "intervals": only({"time": covered, "memory": covered}),
             "skipped": by_name(INTEGER),
             "scored": INTEGER,

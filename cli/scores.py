@@ -1,27 +1,21 @@
 """What a validation says, as tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 from plan3d.cli.report import Report, Table
 from plan3d.cli.words import percent
 from plan3d.planner.uncertainty.coverage import Coverage, Coverages, coverage
 from plan3d.planner.validation import Errors, Validation
-from plan3d.planner.validation.unseen import unseen_errors
+from plan3d.planner.validation.unseen import unseen
 
 
 def scores(result: Validation, *, by_suite: bool) -> Report:
     """Return the scores of a validation."""
-    found = result.to_json()
-    ranking: dict[str, float | None] = found["ranking"]  # type: ignore[assignment]
+    others = unseen(result.predictions)
     answer = (
         f"{len(result.predictions):,} runs predicted, {sum(result.skipped.values()):,} left out",
-        f"step time: {_error(result.time)}",
-        *_unseen(result),
-        f"peak memory: {_error(result.memory)}",
-        f"ranking of layouts: tau {_fraction(ranking['mean_tau'], '.2f')}, "
-        f"regret {_fraction(ranking['mean_regret'])} ({len(result.sweeps)} sweeps)",
-        f"out of memory: balanced accuracy {_fraction(result.oom_balanced_accuracy)} "
-        f"({result.oom_n:,} runs)",
+        *_lines(result, others),
         intervals_line(coverage(result.predictions)),
     )
     tables = [
@@ -30,9 +24,9 @@ def scores(result: Validation, *, by_suite: bool) -> Report:
     ]
     if by_suite:
         tables = [
-            _suites("Step time by suite", result.time, unseen_errors(result.predictions)),
-            _suites("Peak memory by suite", result.memory),
-            _sweeps(result),
+            _suites("Step time by suite", result.time, others.time),
+            _suites("Peak memory by suite", result.memory, others.memory),
+            _sweeps(result, others),
             *tables,
         ]
     return Report(answer=answer, tables=tuple(table for table in tables if table.rows))
@@ -53,11 +47,12 @@ def _held(name: str, found: Coverage | None) -> str:
     )
 
 
-def _unseen(result: Validation) -> Iterator[str]:
-    """Say how well suites are predicted that no constant was fitted to."""
-    errors = unseen_errors(result.predictions)
-    if errors.macro_mape is not None:
-        yield (f"step time, each suite with constants fitted to the others: {_error(errors)}")
+def _lines(result: Validation, unseen: Validation) -> Iterator[str]:
+    """Say how good predictions are, each with how good they are where no constant was fitted."""
+    for name, said in QUANTITIES.items():
+        yield f"{name}: {said(result)}"
+        if unseen.predictions:
+            yield f"{name}, each suite with constants fitted to the others: {said(unseen)}"
 
 
 def _error(errors: Errors) -> str:
@@ -67,15 +62,27 @@ def _error(errors: Errors) -> str:
     )
 
 
+def _ranking(result: Validation) -> str:
+    return (
+        f"tau {_fraction(result.mean_tau, '.2f')}, regret {_fraction(result.mean_regret)} "
+        f"({len(result.sweeps)} sweeps)"
+    )
+
+
+def _outcomes(result: Validation) -> str:
+    accuracy = _fraction(result.oom_balanced_accuracy)
+    return f"balanced accuracy {accuracy} ({result.oom_n:,} runs)"
+
+
 def _fraction(value: float | None, digits: str = "") -> str:
     if value is None:
         return "unknown"
     return format(value, digits) if digits else percent(value)
 
 
-def _suites(title: str, errors: Errors, unseen: Errors | None = None) -> Table:
+def _suites(title: str, errors: Errors, unseen: Errors) -> Table:
     """Return the errors by suite; `unseen` are those of constants fitted to the other suites."""
-    others = unseen.suites if unseen is not None else {}
+    others = unseen.suites
     return Table(
         title=title,
         head=("suite", "runs", "mean error", "bias", "90 % below", *(["unseen"] if others else [])),
@@ -89,16 +96,23 @@ def _suites(title: str, errors: Errors, unseen: Errors | None = None) -> Table:
     )  # fmt: skip
 
 
-def _sweeps(result: Validation) -> Table:
+def _sweeps(result: Validation, unseen: Validation) -> Table:
+    """Return the ranking by sweep, and the regret with constants fitted to the other suites."""
+    others = [(percent(s.regret),) for s in unseen.sweeps]
+    whole = len(others) == len(result.sweeps)
+    last = ("regret", "unseen") if whole else ("regret",)
     return Table(
         title="Ranking by sweep",
-        head=("source", "model", "GPUs", "layouts", "tau", "regret"),
+        head=("source", "model", "GPUs", "layouts", "tau", *last),
         rows=tuple(
-            (s.source, s.model, f"{s.gpus:,}", f"{s.n}", f"{s.tau:.2f}", percent(s.regret))
-            for s in result.sweeps
+            (
+                s.source, s.model, f"{s.gpus:,}", f"{s.n}", f"{s.tau:.2f}", percent(s.regret),
+                *(others[i] if whole else ()),
+            )
+            for i, s in enumerate(result.sweeps)
         ),
         words=(0, 1),
-    )
+    )  # fmt: skip
 
 
 def _counts(title: str, counts: Mapping[str, int]) -> Table:
@@ -106,3 +120,12 @@ def _counts(title: str, counts: Mapping[str, int]) -> Table:
     return Table(
         title=title, head=("what", "runs"), rows=tuple((text, f"{n:,}") for text, n in most)
     )
+
+
+QUANTITIES: Final[Mapping[str, Callable[[Validation], str]]] = {
+    "step time": lambda result: _error(result.time),
+    "peak memory": lambda result: _error(result.memory),
+    "ranking of layouts": _ranking,
+    "out of memory": _outcomes,
+}
+"""What is scored, and how its score is said."""

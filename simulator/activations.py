@@ -213,18 +213,18 @@ def late_tensors(
 ) -> Floats:
     r"""Return the whole tensors of the stream that a stage's peak finds not free again yet [1].
 
-    .. math:: \min\bigl(N,\ 2 l \max(k + 2\,[m > k] - a,\ 0)\bigr)
+    .. math:: \min\bigl(N,\ 2 l (k + 2\,[m > k])\bigr)
 
     A block with sequence parallelism makes two tensors of the whole group's stream per forward
     pass, which reduce-scatters cut, and four per backward pass. A collective runs on a stream of
     its own, and the allocator gives its tensors' memory to others only when that stream has got
     there [1]_: with a CPU far ahead that is as much later as CUDA's queue is long, some 1,024
-    launches [2]_. A CPU that is no faster than its GPU frees all in time.
+    launches [2]_. A CPU that is no faster than its GPU frees all in time: N = 0.
 
     Parameters
     ----------
     software
-        *N*, and the passes *a* whose tensors are freed in time.
+        *N*.
     layers
         Of the stage, *l*. [1]
     flying
@@ -237,6 +237,6 @@ def late_tensors(
     .. [1] ``record_stream``: github.com/pytorch/pytorch/issues/147168 and pull/76861.
     .. [2] stackoverflow.com/questions/53970187.
     """
-    passes = flying + 2.0 * (micro_batches > flying) - software.late_after
-    found: Floats = np.minimum(2.0 * layers * np.maximum(passes, 0.0), software.late_most)
+    passes = flying + 2.0 * (micro_batches > flying)
+    found: Floats = np.minimum(2.0 * layers * passes, software.late_most)
     return found

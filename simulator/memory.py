@@ -175,7 +175,10 @@ def stage_terms(
     margin = software.memory_margin * moving
     needed = held + beyond + terms["context_bytes"] + margin
     late = late_tensors(software, layers, flying, micro_batches) * blocks.gathered_bytes
-    cached = software.memory_cached * moving + late + afterwards - beyond
+    # What several micro-batches in flight free and take in turn lies among what they keep: of one
+    # alone, all is freed in the reverse order, and leaves no holes.
+    among = np.where(flying > 1, software.memory_cached, 0.0)
+    cached = among * moving + late + afterwards - beyond
     # An allocator that runs out of memory waits for what is late, and gives back what it cached.
     # A byte stays free, so that terms that are summed in another order are within the memory, too.
     kept = np.clip(context.cluster.gpu.memory_bytes - 1.0 - needed, 0.0, cached)

@@ -119,6 +119,8 @@ class Estimate:
     gpus: int
     peak_flop_per_s: float
     tokens: float
+    kept_bytes: float = 0.0
+    """Of the peak, what an allocator gives back when it runs out of memory."""
 
     @property
     def step_time_s(self) -> float:
@@ -129,6 +131,11 @@ class Estimate:
     def memory_bytes(self) -> float:
         """Peak of the fullest stage [bytes]."""
         return self.memory.total_bytes
+
+    @property
+    def need_bytes(self) -> float:
+        """What there must be room for: the peak without what is only kept [bytes]."""
+        return self.memory_bytes - self.kept_bytes
 
     @property
     def peak(self) -> Peak:
@@ -227,6 +234,7 @@ class EstimateTable:
             gpus=int(self.gpus[i]),
             peak_flop_per_s=self.peak_flop_per_s,
             tokens=self.tokens,
+            kept_bytes=float(np.broadcast_to(self.kept_bytes, len(self))[i]),
         )
 
 

@@ -53,7 +53,8 @@ class Software:
     contention: float
     """Slow-down of compute while a collective runs beside it. [1]"""
     memory_cached: float = 0.0
-    """What the allocator keeps cached beside that margin while there is room, of the same. [1]"""
+    """What the allocator keeps cached beside that margin while there is room, of the same, where
+    several micro-batches are in flight. [1]"""
     straggler: float = 0.0
     """Slow-down of compute per doubling of the nodes. [1]"""
     expert_imbalance: float = 1.0
@@ -105,8 +106,6 @@ class Software:
     and merges its results in 32 bits, instead of sending them round a ring."""
     late_most: float = 0.0
     """Tensors of a whole group's stream that are freed late, at most: see `late_tensors`. [1]"""
-    late_after: float = 0.0
-    """Passes through a stage whose such tensors are freed in time all the same. [passes]"""
     whole_buffers: float = 0.0
     """Tensors of a whole group's stream that are kept as buffers for gathering. [1]"""
     sharded_loss: bool = True

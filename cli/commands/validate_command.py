@@ -16,7 +16,7 @@ from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.validation import elsewhere_runs, published_runs, read_runs, validate
 from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.runs import Runs
-from plan3d.planner.validation.unseen import unseen_errors
+from plan3d.planner.validation.unseen import unseen
 from plan3d.simulator.errors import unknown
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.software import Software
@@ -29,6 +29,8 @@ SETS: Final = {
 }
 """The runs that ship: as their sources print them, with what their jobs recorded, and those of
 other sources, which no constant was fitted to."""
+UNSEEN: Final = ("time", "ranking", "memory", "oom")
+"""Scores that stand beside those with constants fitted to the other suites."""
 SHOWN = 5
 """Rows left out that are named one by one without --verbose."""
 
@@ -108,8 +110,9 @@ def run(
     if csv is not None:
         files.write(csv, as_json.to_csv([prediction.to_row() for prediction in result.predictions]))
     if json:
+        others = unseen(result.predictions).to_json()
         beside = {
-            "unseen": unseen_errors(result.predictions).to_json(),
+            "unseen": {name: others[name] for name in UNSEEN},
             "intervals": coverage(result.predictions).to_json(),
         }
         say(as_json.dumps({**result.to_json(), **beside}))

@@ -144,9 +144,9 @@ def memory_chance(
 
 
 def demand(rows: Sequence[Prediction]) -> tuple[Floats, Floats]:
-    """Return predicted peak and capacity of each row, shape (n,) [bytes]."""
+    """Return predicted need and capacity of each row, shape (n,) [bytes]."""
     return (
-        np.array([p.estimate.memory_bytes for p in rows], dtype=np.float64),
+        np.array([p.estimate.need_bytes for p in rows], dtype=np.float64),
         np.array([p.estimate.capacity_bytes for p in rows], dtype=np.float64),
     )
 

@@ -76,6 +76,16 @@ class Validation:
     """The rows among them whose figures contradict each other, or must be in another unit; why."""
 
     @property
+    def mean_tau(self) -> float | None:
+        """Mean rank correlation over the sweeps [1]."""
+        return _mean([s.tau for s in self.sweeps])
+
+    @property
+    def mean_regret(self) -> float | None:
+        """Mean regret over the sweeps [1]."""
+        return _mean([s.regret for s in self.sweeps])
+
+    @property
     def assumed(self) -> Mapping[str, int]:
         """What was assumed, and in how many rows."""
         return Counter(text for p in self.predictions for text in p.assumed)
@@ -86,8 +96,8 @@ class Validation:
         return {
             "time": self.time.to_json(),
             "ranking": {
-                "mean_tau": _mean([s.tau for s in self.sweeps]),
-                "mean_regret": _mean([s.regret for s in self.sweeps]),
+                "mean_tau": self.mean_tau,
+                "mean_regret": self.mean_regret,
                 "sweeps": [asdict(s) for s in self.sweeps],
             },
             "memory": {

@@ -116,7 +116,7 @@ BUSY = Software(
 """Every term of the model is on."""
 
 KEEPING = replace(
-    BUSY, name="keeping", memory_cached=0.1, late_most=50.0, late_after=1.0, loss_apart=True,
+    BUSY, name="keeping", memory_cached=0.1, late_most=50.0, loss_apart=True,
     gradient_copy_bytes=6.0, frees_gradients=True, whole_master=True,
 )  # fmt: skip
 """Its allocator keeps much, and gradients come and go."""

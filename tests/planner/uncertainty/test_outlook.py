@@ -109,7 +109,7 @@ def test_less_capacity_is_riskier() -> None:
 
 def test_what_an_allocator_gives_back_is_no_risk() -> None:
     """A GPU filled to the brim by what is only cached is no riskier than without."""
-    table, plain = LayoutTable.of([Layout(dp=8)]), job(8, cluster=cluster(memory_gib=80.0))
+    table, plain = LayoutTable.of([Layout(pp=4, dp=2)]), job(8, cluster=cluster(memory_gib=80.0))
     caches = replace(plain, software=replace(plain.software, memory_cached=1e6))
     full = estimates(caches, table)
     assert full.memory_bytes[0] == pytest.approx(full.capacity_bytes)

@@ -1,10 +1,7 @@
 """What ships: learnt from the predictions of today, and holding what it promises."""
 
-import runpy
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,15 +10,8 @@ from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.uncertainty.fit import Source, calibrate
 from plan3d.planner.uncertainty.regimes import Regime
 from plan3d.planner.validation import Prediction, elsewhere_runs, published_runs, validate
-from plan3d.planner.validation.unseen import unseen_times
+from plan3d.planner.validation.unseen import as_unseen
 from tests.planner.validation.conftest import Shipped
-
-ROOT = Path(__file__).parents[3]
-
-
-@cache
-def script() -> dict[str, Any]:
-    return runpy.run_path(str(ROOT / "benchmarks" / "intervals.py"))
 
 
 @cache
@@ -34,7 +24,7 @@ def test_the_intervals_are_up_to_date() -> None:
     known = shipped()
     source = Source(runs=known.runs, digest=known.digest, date=known.date)
     others = validate(elsewhere_runs(), Shipped()).predictions
-    found = calibrate([*map(script()["as_unseen"], predictions()), *others], source)
+    found = calibrate([*map(as_unseen, predictions()), *others], source)
     for regime in Regime:
         assert known.time[regime].low == pytest.approx(found.time[regime].low, abs=0.01), again
         assert known.time[regime].high == pytest.approx(found.time[regime].high, abs=0.01), again
@@ -50,13 +40,3 @@ def test_they_hold_what_they_promise_of_published_runs() -> None:
         assert one is not None
         assert one.of_suites >= 0.9
         assert one.of_runs >= 0.85
-
-
-def test_a_run_with_constants_fitted_to_others() -> None:
-    one = next(p for p in predictions() if p.run.id in unseen_times())
-    other = script()["as_unseen"](one)
-    assert other.predicted_s == pytest.approx(unseen_times()[one.run.id])
-    assert other.estimate.mfu * other.predicted_s == pytest.approx(
-        one.estimate.mfu * one.predicted_s
-    )
-    assert other.predicted_bytes == one.predicted_bytes
