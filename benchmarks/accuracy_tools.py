@@ -16,7 +16,7 @@ from accuracy_table import percent, table
 from plan3d.planner.validation import Prediction
 from plan3d.planner.validation.scores import balanced_accuracy, error_score, regret
 from plan3d.planner.validation.sweeps import both_outcomes, timed_sweeps
-from plan3d.planner.validation.unseen import unseen_times
+from plan3d.planner.validation.unseen import as_unseen
 
 FILE: Final = Path(__file__).with_name("other_tools.csv")
 CAPACITY_BYTES: Final = 80 * 2.0**30
@@ -55,7 +55,7 @@ def ours(prediction: Prediction) -> float:
 
 def unseen(prediction: Prediction) -> float:
     """Return our step with the run's suite left out of all fits [s]."""
-    return unseen_times()[prediction.run.id]
+    return as_unseen(prediction).predicted_s
 
 
 def both(predictions: Sequence[Prediction]) -> list[Prediction]:
@@ -181,16 +181,16 @@ def _regrets(timed: Sequence[Prediction], times: Sequence[Time]) -> Iterator[tup
 
 
 def _out_of_memory(runs: Sequence[Prediction]) -> tuple[str, ...]:
-    """Return the row of running out of memory: our memory is fitted to no step."""
+    """Return the row of running out of memory."""
     rows = _sweep_runs(runs)
     happened = np.array([bool(p.run.oom) for p in rows])
-    said = np.array([not p.estimate.fits for p in rows])
+    said = [np.array([not p.estimate.fits for p in x]) for x in (rows, map(as_unseen, rows))]
     scores = (
         percent(_told_accuracy(rows, "predicted_bytes")),
-        percent(balanced_accuracy(said, happened)),
+        *(percent(balanced_accuracy(over, happened)) for over in said),
     )
     suites = ", ".join(sorted({p.run.suite for p in rows}))
-    return f"sweeps of {suites}", "out of memory, balanced accuracy", str(len(rows)), *scores, ""
+    return f"sweeps of {suites}", "out of memory, balanced accuracy", str(len(rows)), *scores
 
 
 def _sweep_runs(runs: Sequence[Prediction]) -> list[Prediction]:
