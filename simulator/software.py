@@ -109,6 +109,11 @@ class Software:
     """Tensors of a whole group's stream that are kept as buffers for gathering. [1]"""
     sharded_loss: bool = True
     """The loss works on vocabulary-parallel logits; otherwise they are gathered first."""
+    whole_embedding: bool = False
+    """Every tensor-parallel rank has the whole embedding."""
+    plain_stages: bool = False
+    """Stages of a pipeline have tensor parallelism without sequence parallelism, and the whole
+    output projection on every rank of the last."""
     gathering_bytes: float = 0.0
     """What gathering the logits takes or spoils until the loss's peak is past, per logit: its
     pieces and the collective's buffer, and gaps among them. [bytes]"""

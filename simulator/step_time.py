@@ -10,7 +10,7 @@ from plan3d.simulator.context import Context
 from plan3d.simulator.ends import EndTime
 from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s, reduces_afterwards
 from plan3d.simulator.layout import LayoutTable, Order, Recompute
-from plan3d.simulator.numeric import Floats, Ints, Numeric
+from plan3d.simulator.numeric import Bools, Floats, Ints, Numeric
 from plan3d.simulator.pipeline import StageLayers, bubble_s, idle_saved_s, one_rank_has_both_ends
 from plan3d.simulator.software import Software
 
@@ -231,14 +231,22 @@ def _replica_s(
     once = every * reduce + gather + sync.replicate_s
     share = software.zero3_overlap * on
     two = sync.block_gather_s + sync.block_reduce_s
-    late = np.maximum(sync.block_gather_s - share * block.forward_s, 0.0)
-    late = late + np.maximum(two - share * (block.backward_s + replay_s), 0.0)
-    whole = micro_batches * (n * late + sync.block_gather_s + sync.block_reduce_s)
-    traffic = micro_batches * (n * (two + sync.block_gather_s))
+    again = np.where(gathers_once(software, table), 1.0, micro_batches)
+    ahead = np.maximum(sync.block_gather_s - share * block.forward_s, 0.0)
+    behind = share * (block.backward_s + replay_s)
+    late = again * ahead + every * np.maximum(two - behind, 0.0)
+    late = late + np.maximum(again - every, 0.0) * np.maximum(sync.block_gather_s - behind, 0.0)
+    whole = n * late + again * sync.block_gather_s + every * sync.block_reduce_s
+    traffic = n * (2 * again * sync.block_gather_s + every * sync.block_reduce_s)
     three = table.zero > 2
     exposed = np.where(three, whole + sync.replicate_s, once) + sync.tied_s
     link = np.where(three, traffic, every * sync.reduce_s + sync.gather_s)
     return exposed, link + sync.replicate_s + sync.tied_s
+
+
+def gathers_once(software: Software, table: LayoutTable) -> Bools:
+    """Return where weights that ZeRO-3 gathered stay so from micro-batch to micro-batch."""
+    return np.asarray((table.pp > 1) & (not software.zero2_every_micro_batch))
 
 
 def _overhead_s(
