@@ -145,7 +145,9 @@ def stage_terms(
     again = again + np.where(
         table.recompute == Recompute.SELECTIVE, blocks.whole_bytes - blocks.selective_bytes, 0.0
     )
-    working = blocks.working_bytes + again
+    # At the end of backward, of all blocks but the one that works.
+    routing = np.where(full, share * np.maximum(layers - 1, 0.0) * blocks.routing_bytes, 0.0)
+    working = blocks.working_bytes + again + routing + software.logits_kept * logits
     gradients = state.held_gradients(micro_batches)
     after = comes_last(software, micro_batches)
     # Blocks work backward after the logits are gone: the peak is where there is more of the two,
