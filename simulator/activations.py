@@ -16,11 +16,11 @@ import numpy as np
 from plan3d.simulator.attention import UNFUSED, chosen_kernel
 from plan3d.simulator.block_linears import routed_tokens
 from plan3d.simulator.context import Context
-from plan3d.simulator.context_comm import kept_heads
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Ints, Numeric, column
 from plan3d.simulator.software import Software
+from plan3d.simulator.working_set import working_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,7 +80,7 @@ def block_activations(context: Context, table: LayoutTable) -> BlockActivations:
         embedding_bytes=column(
             context.work.dropout * tokens * model.hidden / np.where(table.sp > 0, table.tp, 1.0), n
         ),
-        working_bytes=column(_working_bytes(context, table, stream), n),
+        working_bytes=column(working_bytes(context, table, tokens), n),
         gathered_bytes=column(np.where((table.sp > 0) & (table.tp > 1), stream, 0.0), n),
     )
 
@@ -124,42 +124,6 @@ def _gathered_share(software: Software, shared: Numeric) -> Numeric:
         Ranks that the input is cut over, *t*. [1]
     """
     return 1.0 if software.keeps_gathered else 1 / shared
-
-
-def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Numeric:
-    r"""Bytes alive while a block works backward, beside what is kept [bytes].
-
-    With sequence parallelism, where a column-parallel layer works backward, its input gathered
-    again and the gradient of it before it is scattered, both whole: :math:`2 w b s h / c`. Keys
-    and values that context parallelism gathers are whole, too. Unfused
-    attention has the gradients of the softmax and of the scores beside what is kept,
-    :math:`2 w b a s^2 / (t c)`. What else a layer makes replaces what it frees, or nearly.
-
-    Parameters
-    ----------
-    context
-        Whether the gathered input is kept anyway.
-    table
-        Tensor and sequence parallelism.
-    stream
-        One tensor of the residual stream, whole: :math:`w b s h / c`. [bytes]
-
-    References
-    ----------
-    .. [1] Megatron-LM, ``LinearWithGradAccumulationAndAsyncCommunication`` in
-       megatron/core/tensor_parallel/layers.py: ``total_input`` and ``grad_input``.
-    """
-    whole = 1.0 if context.software.keeps_gathered else 2.0
-    gathered = np.where((table.sp > 0) & (table.tp > 1), whole * stream, 0.0)
-    if context.software.cp_gathers:
-        kept = stream / context.model.hidden * kept_heads(context, table)
-        gathered = (
-            gathered + np.where((table.cp > 1) & (table.cp_all_to_all < 1), table.cp, 0.0) * kept
-        )
-    if chosen_kernel(context.software.attention, context.cluster.gpu) != UNFUSED:
-        return gathered
-    per_query = context.model.heads / context.model.hidden / table.tp * context.work.seq
-    return np.maximum(gathered, 2.0 * stream * per_query)
 
 
 def _attention_bytes(

@@ -6,9 +6,7 @@ from plan3d.simulator.model import Experts
 from plan3d.simulator.numeric import Numeric
 
 
-def padded_bytes(
-    context: Context, table: LayoutTable, experts: Experts
-) -> tuple[Numeric, Numeric]:
+def padded_bytes(context: Context, table: LayoutTable, experts: Experts) -> tuple[Numeric, Numeric]:
     r"""Bytes that routing to padded experts moves, forward and backward [bytes].
 
     .. math:: P + 5 A + 12 R, \qquad 6 k P + 9 A + 27 R

@@ -191,5 +191,5 @@ def _not_modelled(run: Run) -> tuple[str, ...]:
     """Return what the source says that the layout cannot express."""
     found = []
     if (share := re.search(r"offload ratio alpha=([\d.]+)", run.said)) and float(share[1]) > 0:
-        found.append("activations offloaded to the host as kept")
+        found.append("activations move to the host in no time")
     return tuple(found)
