@@ -59,7 +59,9 @@ def block_comm(
     gathered again in backward while the gradient of the data is computed (Korthikanti et al.,
     arXiv:2205.05198, section 4.2.2). A block
     with experts has the second pair only for shared experts, or where etp > 1 without sequence
-    parallelism: else the exchange of tokens does that work.
+    parallelism: else the exchange of tokens does that work. Where the layers that share an input
+    are parallel each for itself, each reduces its gradient; gathering it is the same operation,
+    which a compiler does once.
     """
     model, work, cluster = context.model, context.work, context.cluster
     width = work.precision.activation_bytes
@@ -86,7 +88,8 @@ def block_comm(
             cp_exposed_s=late_f, ep_s=exchange,
         ),
         backward=BlockComm(
-            tp_s=pairs * pair, tp_last_s=reduce, tp_beside_s=again, cp_s=ring_b,
+            tp_s=pairs * pair + _apart(context, moe=moe) * reduce, tp_last_s=reduce,
+            tp_beside_s=again, cp_s=ring_b,
             cp_exposed_s=late_b, ep_s=exchange,
         ),
     )  # fmt: skip
@@ -98,6 +101,13 @@ def _pairs(model: ModelSpec, table: LayoutTable, *, moe: bool) -> Numeric:
         whole = (table.etp > 1) & (table.sp < 1)
         return 1.0 + np.where(whole | (model.experts.shared_ffn > 0), 1.0, 0.0)
     return 1.0 if model.parallel_residual else 2.0
+
+
+def _apart(context: Context, *, moe: bool) -> float:
+    """Return the reductions of a backward pass beyond those pairs, see `block_comm`. [1]."""
+    if not context.software.columns_apart:
+        return 0.0
+    return 2.0 + (context.model.gated and not moe)
 
 
 def issue_s(context: Context, table: LayoutTable, *, moe: bool) -> tuple[Numeric, Numeric]:
@@ -113,7 +123,7 @@ def issue_s(context: Context, table: LayoutTable, *, moe: bool) -> tuple[Numeric
     one_s = np.where(table.tp > 1, software.collective_s + slow_s, 0.0) + launch_s
     pairs, again = _pairs(context.model, table, moe=moe), 0.0 if software.keeps_gathered else 1.0
     ahead, back = np.where(table.sp > 0, 2.0, 1.0), np.where(table.sp > 0, 2.0 + again, 1.0)
-    return pairs * ahead * one_s, pairs * back * one_s
+    return pairs * ahead * one_s, (pairs * back + _apart(context, moe=moe)) * one_s
 
 
 def spans_nodes(context: Context, table: LayoutTable) -> Floats:

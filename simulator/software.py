@@ -100,6 +100,9 @@ class Software:
     stops_early: bool = False
     """Full recompute ends with the last input that backward needs: a dense block's last product,
     and what follows it, are not replayed."""
+    columns_apart: bool = False
+    """Queries, keys, values, and a gate's two factors, are column-parallel each for itself: what
+    they send back to their input is reduced five times, not twice."""
     sequence_copies: float = 0.0
     """Copies of the whole stream that a gather or scatter along the sequence makes: the sequence
     is not the outermost dimension in memory. [1]"""

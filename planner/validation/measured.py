@@ -8,7 +8,7 @@ from plan3d.planner.validation.runs import Run
 from plan3d.simulator.layout import Schedule
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.pipeline import in_flight
-from plan3d.simulator.result import Estimate
+from plan3d.simulator.result import Estimate, Memory
 
 CONVENTIONS: Final = (
     (r"8\s*\*\s*seq|model_size\*8", "8N"),
@@ -143,11 +143,11 @@ def as_moved(run: Run, estimate: Estimate) -> Estimate:
     if share is None:
         return estimate
     left = 1 - float(share[1]) * (1 - _on_the_way(run))
-    parts = {
-        name: replace(memory, activations_bytes=left * memory.activations_bytes)
-        for name, memory in (("memory", estimate.memory), ("first_stage", estimate.first_stage))
-    }
-    return replace(estimate, **parts)
+
+    def moved(memory: Memory) -> Memory:
+        return replace(memory, activations_bytes=left * memory.activations_bytes)
+
+    return replace(estimate, memory=moved(estimate.memory), first_stage=moved(estimate.first_stage))
 
 
 def _on_the_way(run: Run) -> float:
