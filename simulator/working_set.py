@@ -13,12 +13,15 @@ from plan3d.simulator.numeric import Numeric
 def working_bytes(context: Context, table: LayoutTable, tokens: Numeric) -> Numeric:
     r"""Bytes alive while a block works backward, beside what is kept [bytes].
 
+    .. math:: \max\Bigl(2 w \frac{b s h}{c} [\text{sequence parallel}] + w_{kv},\;
+       2 w \frac{b s f}{t c} [\text{gate in two kernels}],\;
+       2 w \frac{b a s^2}{t c} [\text{unfused}]\Bigr)
+
     With sequence parallelism, where a column-parallel layer works backward, its input gathered
-    again and the gradient of it before it is scattered, both whole: :math:`2 w b s h / c`. Keys
-    and values that context parallelism gathers are whole, too. Unfused
-    attention has the gradients of the softmax and of the scores beside what is kept,
-    :math:`2 w b a s^2 / (t c)`. What else a layer makes replaces what it frees, or nearly,
-    but for a gate (`_gate_bytes`).
+    again and the gradient of it before it is scattered, both whole. Keys and values that context
+    parallelism gathers are whole, too. Unfused attention has the gradients of the softmax and of
+    the scores beside what is kept; a gate those of both factors (`_gate_bytes`). What else a layer
+    makes replaces what it frees, or nearly.
 
     Parameters
     ----------
