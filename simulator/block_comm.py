@@ -88,7 +88,7 @@ def block_comm(
             cp_exposed_s=late_f, ep_s=exchange,
         ),
         backward=BlockComm(
-            tp_s=pairs * pair + _apart(context, moe=moe) * reduce, tp_last_s=reduce,
+            tp_s=pairs * pair + apart_of(context, moe=moe) * reduce, tp_last_s=reduce,
             tp_beside_s=again, cp_s=ring_b,
             cp_exposed_s=late_b, ep_s=exchange,
         ),
@@ -103,8 +103,20 @@ def _pairs(model: ModelSpec, table: LayoutTable, *, moe: bool) -> Numeric:
     return 1.0 if model.parallel_residual else 2.0
 
 
-def _apart(context: Context, *, moe: bool) -> float:
-    """Return the reductions of a backward pass beyond those pairs, see `block_comm`. [1]."""
+def apart_of(context: Context, *, moe: bool) -> float:
+    r"""Reductions of a backward pass of a block beyond those pairs, of columns apart [1].
+
+    .. math:: 2 + [\text{gated, and no experts}]
+
+    Queries, keys and values are three for one, a gate's factors two.
+
+    Parameters
+    ----------
+    context
+        Whether the software leaves columns apart; whether the model has a gate.
+    moe
+        A block with experts, which are whole, or a dense one.
+    """
     if not context.software.columns_apart:
         return 0.0
     return 2.0 + (context.model.gated and not moe)
@@ -123,7 +135,7 @@ def issue_s(context: Context, table: LayoutTable, *, moe: bool) -> tuple[Numeric
     one_s = np.where(table.tp > 1, software.collective_s + slow_s, 0.0) + launch_s
     pairs, again = _pairs(context.model, table, moe=moe), 0.0 if software.keeps_gathered else 1.0
     ahead, back = np.where(table.sp > 0, 2.0, 1.0), np.where(table.sp > 0, 2.0 + again, 1.0)
-    return pairs * ahead * one_s, (pairs * back + _apart(context, moe=moe)) * one_s
+    return pairs * ahead * one_s, (pairs * back + apart_of(context, moe=moe)) * one_s
 
 
 def spans_nodes(context: Context, table: LayoutTable) -> Floats:

@@ -17,7 +17,7 @@ def padded_bytes(context: Context, table: LayoutTable, experts: Experts) -> tupl
     from there, weighted and added up. Backward, each expert's part has a padded gradient of its
     own (zeros, and a sum of all), which is copied once more where its rows were put in; the gate
     takes 9 A, an activation alone 3 A. Counted in PyTorch, operator by operator, of
-    ``grouped_expert_forward`` [1]_ by benchmarks/count_experts.py.
+    ``grouped_expert_forward`` [1]_ by benchmarks/count_padded_experts.py.
 
     Parameters
     ----------

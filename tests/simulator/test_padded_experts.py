@@ -54,7 +54,7 @@ def test_they_take_the_place_of_routed_rows_in_a_block() -> None:
 def test_as_pytorch_counts(count: int, ffn: int) -> None:
     """Operator by operator, of one sequence of 128 tokens, 1,024 wide."""
     pytest.importorskip("torch")
-    script = runpy.run_path(str(ROOT / "benchmarks" / "count_experts.py"))
+    script = runpy.run_path(str(ROOT / "benchmarks" / "count_padded_experts.py"))
     experts = Experts(count=count, top_k=2, ffn=ffn)
     context = replace(CONTEXT, work=replace(WORK, seq=128), model=replace(MIXTURE, experts=experts))
     found = np.concatenate(padded_bytes(context, one(Layout()), experts))
@@ -64,7 +64,7 @@ def test_as_pytorch_counts(count: int, ffn: int) -> None:
 def test_what_a_router_keeps_is_as_pytorch_says() -> None:
     """But for attention's result, which is copied once more: 2 of 30 bytes."""
     pytest.importorskip("torch")
-    script = runpy.run_path(str(ROOT / "benchmarks" / "count_experts.py"))
+    script = runpy.run_path(str(ROOT / "benchmarks" / "count_padded_experts.py"))
     software = replace(
         PLAIN, attention=("flash2",), keeps_routing=True, fp32_norms=True, fp32_norm_results=True,
         repeats_kv=True,

@@ -1,6 +1,6 @@
 """Count what eager experts move and what a router keeps, in PyTorch, operator by operator.
 
-    python benchmarks/count_experts.py
+    python benchmarks/count_padded_experts.py
 
 Experts that are padded to the busiest one, and a block whose router holds on to a loss of its own,
 written as the code of KempnerForge runs them (kempnerforge/model/moe.py and router.py of April
