@@ -46,7 +46,7 @@ class Constant:
         if self.ratio:
             top = 1.0 if self.field.endswith("efficiency") else np.inf
             # 1 is fully fused, and experts that are balanced.
-            bottom = 1.0 if self.field in ("elementwise_traffic", "expert_padding") else 0.0
+            bottom = 1.0 if self.field == "elementwise_traffic" else 0.0
             low = np.log(bottom / self.thought) / self.width if bottom else -far
             return float(low), min(far, float(np.log(top / self.thought)) / self.width + 1e-6)
         top = 1.0 if self.field.endswith("overlap") else np.inf

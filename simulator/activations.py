@@ -16,11 +16,11 @@ import numpy as np
 from plan3d.simulator.attention import UNFUSED, chosen_kernel
 from plan3d.simulator.block_linears import routed_tokens
 from plan3d.simulator.context import Context
-from plan3d.simulator.context_comm import kept_heads
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Floats, Ints, Numeric, column
 from plan3d.simulator.software import Software
+from plan3d.simulator.working_set import working_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,6 +33,8 @@ class BlockActivations:
     """With selective recomputation."""
     input_bytes: Floats
     """The block's input: all that full recomputation keeps."""
+    routing_bytes: Floats
+    """What stays of a replayed block with experts; 0 unless the software keeps it."""
     head_bytes: Floats
     """What the final norm and the output projection keep: their inputs."""
     embedding_bytes: Floats
@@ -73,11 +75,12 @@ def block_activations(context: Context, table: LayoutTable) -> BlockActivations:
         whole_bytes=column(whole, n),
         selective_bytes=column(whole - dropped, n),
         input_bytes=column(entry, n),
+        routing_bytes=column(_routing_bytes(context, table, tokens, core + thin + wide), n),
         head_bytes=column(_head_bytes(context, table, tokens), n),
         embedding_bytes=column(
             context.work.dropout * tokens * model.hidden / np.where(table.sp > 0, table.tp, 1.0), n
         ),
-        working_bytes=column(_working_bytes(context, table, stream), n),
+        working_bytes=column(working_bytes(context, table, tokens), n),
         gathered_bytes=column(np.where((table.sp > 0) & (table.tp > 1), stream, 0.0), n),
     )
 
@@ -100,8 +103,14 @@ def _head_bytes(context: Context, table: LayoutTable, tokens: Numeric) -> Numeri
     """
     width, software = context.work.precision.activation_bytes, context.software
     shared = np.where(table.sp > 0, table.tp, 1.0)
-    norm = (width + (4.0 if software.fp32_norms else 0.0)) / shared
+    norm = _norm_bytes(context) / shared
     return tokens * context.model.hidden * (norm + width * _gathered_share(software, shared))
+
+
+def _norm_bytes(context: Context) -> float:
+    """Bytes per number that a norm keeps: its input; in 32 bits, that and its result [bytes]."""
+    width, software = context.work.precision.activation_bytes, context.software
+    return width + 4.0 * software.fp32_norms + (4.0 - width) * software.fp32_norm_results
 
 
 def _gathered_share(software: Software, shared: Numeric) -> Numeric:
@@ -117,42 +126,6 @@ def _gathered_share(software: Software, shared: Numeric) -> Numeric:
     return 1.0 if software.keeps_gathered else 1 / shared
 
 
-def _working_bytes(context: Context, table: LayoutTable, stream: Numeric) -> Numeric:
-    r"""Bytes alive while a block works backward, beside what is kept [bytes].
-
-    With sequence parallelism, where a column-parallel layer works backward, its input gathered
-    again and the gradient of it before it is scattered, both whole: :math:`2 w b s h / c`. Keys
-    and values that context parallelism gathers are whole, too. Unfused
-    attention has the gradients of the softmax and of the scores beside what is kept,
-    :math:`2 w b a s^2 / (t c)`. What else a layer makes replaces what it frees, or nearly.
-
-    Parameters
-    ----------
-    context
-        Whether the gathered input is kept anyway.
-    table
-        Tensor and sequence parallelism.
-    stream
-        One tensor of the residual stream, whole: :math:`w b s h / c`. [bytes]
-
-    References
-    ----------
-    .. [1] Megatron-LM, ``LinearWithGradAccumulationAndAsyncCommunication`` in
-       megatron/core/tensor_parallel/layers.py: ``total_input`` and ``grad_input``.
-    """
-    whole = 1.0 if context.software.keeps_gathered else 2.0
-    gathered = np.where((table.sp > 0) & (table.tp > 1), whole * stream, 0.0)
-    if context.software.cp_gathers:
-        kept = stream / context.model.hidden * kept_heads(context, table)
-        gathered = (
-            gathered + np.where((table.cp > 1) & (table.cp_all_to_all < 1), table.cp, 0.0) * kept
-        )
-    if chosen_kernel(context.software.attention, context.cluster.gpu) != UNFUSED:
-        return gathered
-    per_query = context.model.heads / context.model.hidden / table.tp * context.work.seq
-    return np.maximum(gathered, 2.0 * stream * per_query)
-
-
 def _attention_bytes(
     context: Context, table: LayoutTable, tokens: Numeric
 ) -> tuple[Numeric, Numeric, Numeric]:
@@ -161,12 +134,12 @@ def _attention_bytes(
     width = work.precision.activation_bytes
     shared = np.where(table.sp > 0, table.tp, 1.0)
     mask = 1.0 if work.dropout else 0.0
-    norm = width + (4.0 if software.fp32_norms else 0.0)
-    stream = tokens * model.hidden * (norm + mask) / shared
+    stream = tokens * model.hidden * (_norm_bytes(context) + mask) / shared
     operand = tokens * model.hidden * width * _gathered_share(software, shared)
+    kv_heads = model.heads if software.repeats_kv else model.kv_heads
     heads = (
         model.heads * (model.qk_dim + model.v_dim) / table.tp
-        + model.kv_heads * (model.qk_dim + model.v_dim) / np.minimum(table.tp, model.kv_heads)
+        + kv_heads * (model.qk_dim + model.v_dim) / np.minimum(table.tp, kv_heads)
         + _latent_width(model)
     )
     if software.keeps_unrotated and model.positions == "rotary":
@@ -189,16 +162,11 @@ def _latent_width(model: ModelSpec) -> float:
 
 def _mlp_bytes(context: Context, table: LayoutTable, tokens: Numeric, *, moe: bool) -> Numeric:
     """Bytes of the MLP half: its norm and mask, its input, what its activation reads and writes."""
-    model, work, software = context.model, context.work, context.software
-    width = work.precision.activation_bytes
-    shared = np.where(table.sp > 0, table.tp, 1.0)
-    mask = 1.0 if work.dropout else 0.0
-    norm = width + (4.0 if software.fp32_norms else 0.0)
+    model, software = context.model, context.software
+    width = context.work.precision.activation_bytes
     between = model.gated and not software.fused_activations  # the activated gate: else, none
     per_ffn = ((3 if model.gated else 2) + between) * width
-    inputs = 0.0 if model.parallel_residual else width
-    kept = inputs * _gathered_share(software, shared)
-    stream = tokens * model.hidden * ((norm + mask) / shared + kept)
+    stream = _second_stream_bytes(context, table, tokens)
     if not moe or model.experts is None:
         return stream + tokens * model.ffn * per_ffn / table.tp
     experts = model.experts
@@ -206,6 +174,29 @@ def _mlp_bytes(context: Context, table: LayoutTable, tokens: Numeric, *, moe: bo
     routed_bytes = routed * (2 * width * model.hidden + per_ffn * experts.ffn / table.etp)
     shared_bytes = tokens * experts.shared_ffn * per_ffn / table.tp
     return stream + routed_bytes + shared_bytes + 8.0 * tokens * experts.count / table.tp
+
+
+def _second_stream_bytes(context: Context, table: LayoutTable, tokens: Numeric) -> Numeric:
+    """Bytes of the second norm and mask of a block, and of its MLP's input."""
+    model, work = context.model, context.work
+    shared = np.where(table.sp > 0, table.tp, 1.0)
+    mask = 1.0 if work.dropout else 0.0
+    inputs = 0.0 if model.parallel_residual else work.precision.activation_bytes
+    kept = inputs * _gathered_share(context.software, shared)
+    return tokens * model.hidden * ((_norm_bytes(context) + mask) / shared + kept)
+
+
+def _routing_bytes(
+    context: Context, table: LayoutTable, tokens: Numeric, attention: Numeric
+) -> Numeric:
+    """Bytes that a block with experts keeps before them, where its router holds on to them.
+
+    Per layer of the model: those without experts have no router.
+    """
+    if not context.software.keeps_routing:
+        return 0.0
+    share = context.model.moe_layers / context.model.layers
+    return share * (attention + _second_stream_bytes(context, table, tokens))
 
 
 def late_tensors(

@@ -27,6 +27,7 @@ from plan3d.simulator.kernels import (
 )
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.numeric import Floats, Numeric, column
+from plan3d.simulator.padded_experts import padded_bytes
 from plan3d.simulator.parameters import layer_params
 
 ALIGNED: Final = 8
@@ -258,7 +259,10 @@ def _elementwise(
     inputs = 2 if model.gated else 1
     ffn: Numeric = float(model.ffn)
     extra: Numeric = 0.0
-    if moe and model.experts is not None:
+    padded: tuple[Numeric, Numeric] = (0.0, 0.0)
+    if moe and model.experts is not None and software.pads_experts:
+        ffn, padded = float(model.experts.shared_ffn), padded_bytes(context, table, model.experts)
+    elif moe and model.experts is not None:
         routed = routed_tokens(model.experts, software)
         ffn = model.experts.shared_ffn + routed * model.experts.ffn
         extra = 6.0 * routed * model.hidden * table.etp / table.tp
@@ -274,5 +278,5 @@ def _elementwise(
         for backward in (False, True)
     )
     cast_f, cast_b = row_cast_bytes(context, table, moe=moe)
-    forward = scale * (fixed_f + cut_f) + merged_f + cast_f
-    return forward, scale * (fixed_b + cut_b) + merged_b + cast_b, kernels
+    forward = scale * (fixed_f + cut_f) + merged_f + cast_f + padded[0]
+    return forward, scale * (fixed_b + cut_b) + merged_b + cast_b + padded[1], kernels

@@ -60,7 +60,9 @@ def block_comm(
     gathered again in backward while the gradient of the data is computed (Korthikanti et al.,
     arXiv:2205.05198, section 4.2.2). A block
     with experts has the second pair only for shared experts, or where etp > 1 without sequence
-    parallelism: else the exchange of tokens does that work.
+    parallelism: else the exchange of tokens does that work. Where the layers that share an input
+    are parallel each for itself, each reduces its gradient; gathering it is the same operation,
+    which a compiler does once.
     """
     model, work, cluster = context.model, context.work, context.cluster
     width = work.precision.activation_bytes
@@ -87,7 +89,8 @@ def block_comm(
             cp_exposed_s=late_f, ep_s=exchange,
         ),
         backward=BlockComm(
-            tp_s=pairs * pair, tp_last_s=reduce, tp_beside_s=again, cp_s=ring_b,
+            tp_s=pairs * pair + apart_of(context, moe=moe) * reduce, tp_last_s=reduce,
+            tp_beside_s=again, cp_s=ring_b,
             cp_exposed_s=late_b, ep_s=exchange,
         ),
     )  # fmt: skip
@@ -114,6 +117,25 @@ def pairs_of(model: ModelSpec, table: LayoutTable, *, moe: bool) -> Numeric:
         whole = (table.etp > 1) & (table.sp < 1)
         return 1.0 + np.where(whole | (model.experts.shared_ffn > 0), 1.0, 0.0)
     return 1.0 if model.parallel_residual else 2.0
+
+
+def apart_of(context: Context, *, moe: bool) -> float:
+    r"""Reductions of a backward pass of a block beyond those pairs, of columns apart [1].
+
+    .. math:: 2 + [\text{gated, and no experts}]
+
+    Queries, keys and values are three for one, a gate's factors two.
+
+    Parameters
+    ----------
+    context
+        Whether the software leaves columns apart; whether the model has a gate.
+    moe
+        A block with experts, which are whole, or a dense one.
+    """
+    if not context.software.columns_apart:
+        return 0.0
+    return 2.0 + (context.model.gated and not moe)
 
 
 def spans_nodes(context: Context, table: LayoutTable) -> Floats:

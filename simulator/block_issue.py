@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from plan3d.simulator.block_comm import pairs_of, spans_nodes
+from plan3d.simulator.block_comm import apart_of, pairs_of, spans_nodes
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.numeric import Numeric
@@ -59,4 +59,5 @@ def _collectives_s(context: Context, table: LayoutTable, *, moe: bool) -> tuple[
     pairs, again = pairs_of(context.model, table, moe=moe), 0.0 if software.keeps_gathered else 1.0
     ahead, back = np.where(table.sp > 0, 2.0, 1.0), np.where(table.sp > 0, 2.0 + again, 1.0)
     exchange_s = np.where(table.ep > 1, software.collective_s, 0.0) if moe else 0.0
-    return pairs * ahead * one_s + AHEAD * exchange_s, pairs * back * one_s + BACK * exchange_s
+    back_s = (pairs * back + apart_of(context, moe=moe)) * one_s
+    return pairs * ahead * one_s + AHEAD * exchange_s, back_s + BACK * exchange_s

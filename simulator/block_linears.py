@@ -34,18 +34,19 @@ def linears(context: Context, table: LayoutTable, *, moe: bool) -> list[Linear]:
 def routed_tokens(experts: Experts, software: Software) -> float:
     r"""Rows of expert products on the busiest rank, per token of a rank [1].
 
-    .. math:: k\,b \min(p, E / k)
+    .. math:: k\,b, \quad \text{or } E \text{ where experts are padded to the busiest}
 
     Parameters
     ----------
     experts
-        *E*, of which a token goes to *k*. It goes to each of them once, so that none has more than
-        all tokens, which is E/k times the mean.
+        *E*, of which a token goes to *k*.
     software
-        Imbalance between ranks *b*; padding of experts to the busiest one, *p*.
+        Imbalance between ranks *b*; whether experts are padded. A token goes to an expert once, so
+        that the busiest has all tokens at most, as it has before a router has learnt to balance.
     """
-    padding = min(software.expert_padding, experts.count / experts.top_k)
-    return experts.top_k * software.expert_imbalance * padding
+    if software.pads_experts:
+        return float(experts.count)
+    return experts.top_k * software.expert_imbalance
 
 
 def _around_attention(context: Context, table: LayoutTable) -> Iterator[Linear]:

@@ -10,7 +10,7 @@ from plan3d.simulator.activations import BlockActivations, block_activations
 from plan3d.simulator.block import block_time
 from plan3d.simulator.block_comm import spans_nodes
 from plan3d.simulator.context import Context
-from plan3d.simulator.ends import end_time, loss_columns
+from plan3d.simulator.ends import end_time, head_ranks, loss_columns
 from plan3d.simulator.flops import model_flop_per_step
 from plan3d.simulator.gradient_sync import sync_time
 from plan3d.simulator.hardware import Cluster
@@ -76,11 +76,12 @@ def block_costs(
     first, rows = unique_rows(
         table.tp, table.cp, table.ep, table.etp, table.micro_batch, table.sp,
         table.cp_all_to_all, table.tp_overlap, spans_nodes(context, table),
+        head_ranks(context.software, table),
     )  # fmt: skip
     few = table.take(first)
     costs = BlockCosts.of(context.software, block_time(context, few), end_time(context, few))
     kept = block_activations(context, few)
-    columns = loss_columns(context.model, context.software, few.tp)
+    columns = loss_columns(context.model, context.software, few)
     logits = column(logits_bytes(context, few, columns), len(few))
     return costs.gather(rows), kept.gather(rows), logits[rows]
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from plan3d.simulator.activations import BlockActivations, late_tensors
 from plan3d.simulator.context import Context
+from plan3d.simulator.ends import head_ranks
 from plan3d.simulator.layout import LayoutTable, Recompute
 from plan3d.simulator.model_states import StageState, comes_last
 from plan3d.simulator.numeric import Bools, Floats, Numeric
@@ -144,7 +145,9 @@ def stage_terms(
     again = again + np.where(
         table.recompute == Recompute.SELECTIVE, blocks.whole_bytes - blocks.selective_bytes, 0.0
     )
-    working = blocks.working_bytes + again
+    # At the end of backward, of all blocks but the one that works.
+    routing = np.where(full, share * np.maximum(layers - 1, 0.0) * blocks.routing_bytes, 0.0)
+    working = blocks.working_bytes + again + routing + software.logits_kept * logits
     gradients = state.held_gradients(micro_batches)
     after = comes_last(software, micro_batches)
     # Blocks work backward after the logits are gone: the peak is where there is more of the two,
@@ -198,13 +201,14 @@ def logits_bytes(context: Context, table: LayoutTable, columns: Numeric) -> Nume
     context
         *s*, bytes per logit and of gathering one, bytes per activation *w*.
     table
-        *b*, *c*, and whether *t* > 1.
+        *b*, *c*; ranks that the output projection is cut over, *t*, and whether *t* > 1.
     columns
         Padded vocabulary that one rank's loss works on, *n*: see `ends.loss_columns`. [1]
     """
     software = context.software
     tokens = table.micro_batch * context.work.seq / table.cp
-    unsharded = (not software.sharded_loss) & (table.tp > 1)
+    ranks = head_ranks(software, table)
+    unsharded = (not software.sharded_loss) & (ranks > 1)
     each = software.logits_bytes + unsharded * software.gathering_bytes
     width = context.work.precision.activation_bytes
-    return tokens * columns * (each + unsharded * 2 * width / table.tp)
+    return tokens * columns * (each + unsharded * 2 * width / ranks)

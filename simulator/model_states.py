@@ -50,14 +50,26 @@ def comes_last(software: Software, micro_batches: Numeric) -> Bools:
     return np.asarray(software.frees_gradients & (np.asarray(micro_batches) <= 1))
 
 
+def stays_gathered(software: Software, table: LayoutTable) -> Bools:
+    """Return where weights that ZeRO-3 gathered stay so between micro-batches, shape (n,).
+
+    In pipelines of PyTorch: torchtitan does not reshard after forward passes
+    (``reshard_after_forward = not pp_enabled``, torchtitan/models/llama3/infra/parallelize.py at
+    018740b), and ``torch.distributed.pipelining`` not after backward passes
+    (``set_reshard_after_backward(False)``, torch/distributed/pipelining/stage.py); it reduces when
+    the last one is over (``run_post_backward``).
+    """
+    piped = (table.zero > 2) & (table.pp > 1)
+    return np.asarray(piped & (not software.zero2_every_micro_batch))
+
+
 def stage_state(context: Context, table: LayoutTable, params: StageParams) -> StageState:
     """Return model states after ZeRO (S. Rajbhandari et al., arXiv:1910.02054, section 5).
 
     ZeRO-2 and 3 shard gradients when they are reduced. Where that is not in every micro-batch,
     they are summed whole, in the type of the reduction: PyTorch FSDP2,
     ``unsharded_accumulated_grad`` of torch/distributed/fsdp/_fully_shard/_fsdp_param.py. Its
-    pipelines leave gathered parameters so until the last micro-batch's backward pass:
-    ``set_reshard_after_backward(False)`` in torch/distributed/pipelining/stage.py.
+    pipelines leave gathered parameters so until the last micro-batch's backward pass.
     """
     precision, optimizer = context.work.precision, context.work.optimizer
     replicas, expert_replicas = sync_ranks(table)
@@ -79,7 +91,7 @@ def stage_state(context: Context, table: LayoutTable, params: StageParams) -> St
     reduced = held(2) * gradient
     whole = (table.zero >= 2) & (not software.zero2_every_micro_batch)
     summed = (own + routed) * software.reduce_bytes
-    stands = (table.zero > 2) & (table.pp > 1) & (not software.zero2_every_micro_batch)
+    stands = stays_gathered(software, table)
     weights = held(3) * precision.weight_bytes
     unit = _gathered_bytes(context, table, params, alone=not software.zero2_every_micro_batch)
     return StageState(

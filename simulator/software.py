@@ -61,8 +61,11 @@ class Software:
     """Tokens of the busiest expert rank over the mean. [1]"""
     sends_once: bool = False
     """A token goes to a node once, whatever number of its experts are there (DeepEP)."""
-    expert_padding: float = 1.0
-    """Tokens of the busiest expert over the mean, where the others are padded to as many. [1]"""
+    pads_experts: bool = False
+    """Experts are padded to as many tokens as the busiest has, which is all at most."""
+    keeps_routing: bool = False
+    """A router holds on to the graph of a loss of its own: what a replay of its block keeps before
+    the experts stays until the next step."""
     selective_matmul: float = 0.0
     """Share of a block's matrix products that selective recompute replays. [1]"""
     selective_operands: float = 0.0
@@ -76,6 +79,8 @@ class Software:
     """Share of the element-wise work that selective recompute replays. [1]"""
     fp32_norms: bool = False
     """Norms run unfused in fp32 and keep a 4-byte copy of their input."""
+    fp32_norm_results: bool = False
+    """They are weighted in fp32, too: the result before that is kept in 4 bytes, not 2."""
     fp32_softmax: bool = False
     """Unfused attention's softmax runs in fp32 and keeps a 4-byte copy of its result."""
     zero3_copy_bytes_per_s: float = math.inf
@@ -98,6 +103,9 @@ class Software:
     stops_early: bool = False
     """Full recompute ends with the last input that backward needs: a dense block's last product,
     and what follows it, are not replayed."""
+    columns_apart: bool = False
+    """Queries, keys, values, and a gate's two factors, are column-parallel each for itself: what
+    they send back to their input is reduced five times, not twice."""
     sequence_copies: float = 0.0
     """Copies of the whole stream that a gather or scatter along the sequence makes: the sequence
     is not the outermost dimension in memory. [1]"""
@@ -110,14 +118,23 @@ class Software:
     """Tensors of a whole group's stream that are kept as buffers for gathering. [1]"""
     sharded_loss: bool = True
     """The loss works on vocabulary-parallel logits; otherwise they are gathered first."""
+    whole_embedding: bool = False
+    """Every tensor-parallel rank has the whole embedding."""
+    plain_stages: bool = False
+    """Stages of a pipeline have tensor parallelism without sequence parallelism, and the whole
+    output projection on every rank of the last."""
     gathering_bytes: float = 0.0
     """What gathering the logits takes or spoils until the loss's peak is past, per logit: its
     pieces and the collective's buffer, and gaps among them. [bytes]"""
+    logits_kept: float = 0.0
+    """Share of what the loss takes that lives on while blocks work backward. [1]"""
     loss_apart: bool = False
     """With several micro-batches, logits and a block's working set share no memory: what stays of
     one micro-batch, gradients made one by one among it, stands where its logits were."""
     fused_activations: bool = True
     """A gated activation is one kernel: what is between its two factors is not kept."""
+    repeats_kv: bool = False
+    """Keys and values are repeated for the queries' heads, and kept so."""
     keeps_unrotated: bool = False
     """Queries and keys before rotary positions stay: values are a view of one tensor with them."""
     send_overhead_s: float = 0.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from plan3d.simulator.ends import padded_vocab
+from plan3d.simulator.ends import embedding_ranks, head_ranks, padded_vocab
 from plan3d.simulator.layout import LayoutTable, Schedule
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.numeric import Bools, Floats, Numeric, column
@@ -64,12 +64,13 @@ def stage_params(
     padding = padded_vocab(model, software, tp) / model.vocab
     outer: Numeric = 0.0
     copy: Numeric = 0.0
+    embedding = ends.embedding * padding / embedding_ranks(software, table)
     if first:
-        outer = outer + ends.embedding * padding / tp + ends.positions
+        outer = outer + embedding + ends.positions
     if last:
-        outer = outer + ends.head * padding / tp + ends.final
+        outer = outer + ends.head * padding / head_ranks(software, table) + ends.final
         apart = ~one_rank_has_both_ends(table)
-        copy = np.where(model.tied & apart, ends.embedding * padding / tp, 0.0)
+        copy = np.where(model.tied & apart, embedding, 0.0)
         outer = outer + copy
     n = len(table)
     # DualPipe keeps a stage of either direction on each rank.

@@ -10,6 +10,7 @@ from plan3d.simulator.context import Context
 from plan3d.simulator.ends import EndTime
 from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s, reduces_afterwards
 from plan3d.simulator.layout import LayoutTable, Order, Recompute
+from plan3d.simulator.model_states import stays_gathered
 from plan3d.simulator.numeric import Floats, Ints, Numeric
 from plan3d.simulator.pipeline import StageLayers, bubble_s, idle_saved_s, one_rank_has_both_ends
 from plan3d.simulator.software import Software
@@ -229,16 +230,40 @@ def _replica_s(
     reduce = exposed_once_s(sync.reduce_s, window * backward, n, on)
     gather = exposed_once_s(sync.gather_s, window * n * block.forward_s, n, on)
     once = every * reduce + gather + sync.replicate_s
-    share = software.zero3_overlap * on
-    two = sync.block_gather_s + sync.block_reduce_s
-    late = np.maximum(sync.block_gather_s - share * block.forward_s, 0.0)
-    late = late + np.maximum(two - share * (block.backward_s + replay_s), 0.0)
-    whole = micro_batches * (n * late + sync.block_gather_s + sync.block_reduce_s)
-    traffic = micro_batches * (n * (two + sync.block_gather_s))
+    whole, traffic = _zero3_s(context, table, block, sync, micro_batches, n, replay_s)
     three = table.zero > 2
     exposed = np.where(three, whole + sync.replicate_s, once) + sync.tied_s
     link = np.where(three, traffic, every * sync.reduce_s + sync.gather_s)
     return exposed, link + sync.replicate_s + sync.tied_s
+
+
+def _zero3_s(
+    context: Context, table: LayoutTable, block: BlockCosts, sync: SyncCosts,
+    micro_batches: Floats, n: Floats, replay_s: Floats,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    r"""Return exposed and link time of ZeRO-3 in a step [s].
+
+    .. math:: l\,\bigl(m (F + B) + r\,(\max(g + q - W_b, 0) - B)\bigr) + m g + r q
+
+    with gathers *g* and reductions *q* of a block, which hide in its passes' *W*: *F* and *B* are
+    what forward and backward do not hide of *g*. All *m* micro-batches gather; of them *r* reduce,
+    all or the last. Where weights stay gathered in a pipeline (`stays_gathered`), they are gathered
+    once, forward, and what is reduced after the last backward pass hides in nothing.
+    """
+    software = context.software
+    share = software.zero3_overlap * table.dp_overlap
+    gather, reduce = sync.block_gather_s, sync.block_reduce_s
+    stays = stays_gathered(software, table)
+    reductions = micro_batches if software.zero2_every_micro_batch else np.ones(len(table))
+    window = share * (block.backward_s + replay_s)
+    ahead = np.maximum(gather - share * block.forward_s, 0.0)
+    alone = np.maximum(gather - window, 0.0)
+    more = np.maximum(gather + reduce - window, 0.0) - alone
+    late = np.where(stays, ahead + reduce, micro_batches * (ahead + alone) + reductions * more)
+    gathers = np.where(stays, 1.0, micro_batches)
+    passes = np.where(stays, 1.0, 2.0)
+    whole = n * late + gathers * gather + reductions * reduce
+    return whole, n * (passes * gathers * gather + reductions * reduce)
 
 
 def _overhead_s(

@@ -156,7 +156,7 @@ def _devices(context: Context, layout: Layout, layers: Layers, micro_batches: fl
     ends, extra = end_time(context, table), np.zeros(layout.pp)
     extra[0] += ends.first_s[0]
     extra[-1] += ends.last_s[0]
-    columns = loss_columns(context.model, software, table.tp)
+    columns = loss_columns(context.model, software, table)
     loss = np.zeros(layout.pp)
     loss[-1] = np.asarray(logits_bytes(context, table, columns))[0]
     kept, over = block_activations(context, table), 1 + software.memory_margin

@@ -27,7 +27,8 @@ LARGEST_MICRO_BATCH: Final = 64
 def layouts_of(run: Run, software: Software, global_batch: int) -> Choice[tuple[Layout, ...]]:
     """Return the layouts that a run may have had: one, unless the source leaves a choice open.
 
-    Stated values stand. An unstated dp follows from the GPUs; where tp*pp*cp*dp*ep is the number
+    Stated values stand, but for sequence parallelism in pipelines of software that has it only
+    without them. An unstated dp follows from the GPUs; where tp*pp*cp*dp*ep is the number
     of GPUs, expert parallelism is a dimension of its own and is folded into dp. Unstated zero, sp
     and recompute are the framework's defaults. An unstated micro-batch is free. So is an unstated
     vpp where the source speaks of interleaving; elsewhere it is 1, every framework's default.
@@ -36,6 +37,7 @@ def layouts_of(run: Run, software: Software, global_batch: int) -> Choice[tuple[
     zero = _zero(run)
     recompute = _recompute(run, base.pp)
     sp = int(software.sp_default if run.sp is None else run.sp) if base.tp > 1 else 0
+    sp = 0 if software.plain_stages and base.pp > 1 else sp
     base = replace(
         base,
         zero=zero.value,
@@ -189,5 +191,5 @@ def _not_modelled(run: Run) -> tuple[str, ...]:
     """Return what the source says that the layout cannot express."""
     found = []
     if (share := re.search(r"offload ratio alpha=([\d.]+)", run.said)) and float(share[1]) > 0:
-        found.append("activations offloaded to the host as kept")
+        found.append("activations move to the host in no time")
     return tuple(found)

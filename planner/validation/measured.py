@@ -8,7 +8,7 @@ from plan3d.planner.validation.runs import Run
 from plan3d.simulator.layout import Schedule
 from plan3d.simulator.model import ModelSpec
 from plan3d.simulator.pipeline import in_flight
-from plan3d.simulator.result import Estimate
+from plan3d.simulator.result import Estimate, Memory
 
 CONVENTIONS: Final = (
     (r"8\s*\*\s*seq|model_size\*8", "8N"),
@@ -99,10 +99,6 @@ sweep, whose table of jobs (`recorded.csv`) has the same figures in its column o
 """
 
 
-OFFLOADED: Final = re.compile(r"offload ratio alpha=([\d.]+)")
-"""Words of sources that move a share of the activations to the host."""
-
-
 UNSTEPPED: Final = re.compile(r"micro-step without optimizer.*global_batch left empty")
 """Words of sources whose figure is from before the optimizer's first step."""
 
@@ -112,14 +108,10 @@ def comparable_bytes(run: Run, estimate: Estimate) -> float:
 
     nvidia-smi counts all; "reserved" all but the CUDA context; an allocator's peak, which is what
     frameworks print unless they say otherwise (`PRINTS_RESERVED`), neither context nor
-    fragmentation. Where it is rank 0's, it is the first stage's. The activations that a source
-    moves to the host are not on the GPU, but for what is on its way; nor are Adam's two states
-    before its first step.
+    fragmentation. Where it is rank 0's, it is the first stage's. Before Adam's first step its two
+    states are not there.
     """
     memory = estimate.first_stage if FIRST.search(run.said) else estimate.memory
-    if moved := OFFLOADED.search(run.said):
-        gone = float(moved[1]) * (1 - _on_the_way(run))
-        memory = replace(memory, activations_bytes=(1 - gone) * memory.activations_bytes)
     if UNSTEPPED.search(run.said):
         # Of 12 bytes the weights' 4. Gradients are summed, so that they are no late-comers.
         memory = replace(memory, optimizer_bytes=memory.optimizer_bytes / 3)
@@ -132,12 +124,35 @@ def comparable_bytes(run: Run, estimate: Estimate) -> float:
     return held - memory.margin_bytes
 
 
-def _on_the_way(run: Run) -> float:
-    """Return the share of a first stage's activations that two of its virtual stages keep [1].
+OFFLOADED: Final = re.compile(r"offload ratio alpha=([\d.]+)")
+"""Words of sources that move a share of the activations to the host."""
 
-    One goes to the host while the next is computed: that there are two is an assumption.
+
+ON_THE_WAY: Final = 4
+"""Virtual stages' activations that are on the GPU although they are moved: one is made, one copied
+out, and two buffers are copied into (``onload_ping`` and ``onload_pong``,
+megatron/core/pipeline_parallel/offload.py, github.com/kwai/Megatron-Kwai). [1]"""
+
+
+def as_moved(run: Run, estimate: Estimate) -> Estimate:
+    """Return an estimate without the activations that a source moves to the host.
+
+    What is on its way there and back is still on the GPU.
     """
+    share = OFFLOADED.search(run.said)
+    if share is None:
+        return estimate
+    left = 1 - float(share[1]) * (1 - _on_the_way(run))
+
+    def moved(memory: Memory) -> Memory:
+        return replace(memory, activations_bytes=left * memory.activations_bytes)
+
+    return replace(estimate, memory=moved(estimate.memory), first_stage=moved(estimate.first_stage))
+
+
+def _on_the_way(run: Run) -> float:
+    """Return the share of a first stage's activations that those are [1]."""
     pp, vpp = float(run.pp or 1), float(run.vpp or 1)
     kind = float(Schedule.INTERLEAVED if vpp > 1 else Schedule.ONE_F_ONE_B)
     flying = float(in_flight(0.0, pp, vpp, float("inf"), kind))
-    return min(1.0, 2 / (vpp * flying))
+    return min(1.0, ON_THE_WAY / (vpp * flying))

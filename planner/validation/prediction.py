@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from plan3d.planner.validation.measured import comparable_bytes
+from plan3d.planner.validation.measured import as_moved, comparable_bytes
 from plan3d.planner.validation.rows import Case
 from plan3d.planner.validation.runs import Run
 from plan3d.simulator.hardware import Cluster
@@ -100,7 +100,7 @@ def _predict_group(cases: Sequence[Case], evaluate: Evaluate) -> Iterator[Predic
         start += len(case.layouts)
         usable = rows[fits[rows]]
         best = usable[np.argmin(time_s[usable])] if len(usable) else rows[np.argmin(memory[rows])]
-        estimate = estimates.row(int(best))
+        estimate = as_moved(case.run, estimates.row(int(best)))
         yield Prediction(
             run=case.run,
             layout=case.layouts[int(best - rows[0])],

@@ -75,6 +75,7 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("zero-3|gemini|^deepspeed", {2021: "deepspeed-2022", 9999: "hf-deepspeed-2022"}),
     ("nemo", {2022: "nemo-2022", 9999: "nemo-2024"}),
     ("aleph alpha", {9999: "aleph-alpha-2023"}),
+    ("megatron-kwai", {9999: "megatron-kwai-2024"}),
     ("megatron", {
         2020: "megatron-2020", 2021: "megatron-2021", 2022: "megatron-2022",
         2023: "megatron-2023", 9999: "megatron-core",

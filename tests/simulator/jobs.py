@@ -107,7 +107,7 @@ BUSY = Software(
     step_overhead_s=0.03, contention=0.1, straggler=0.015, expert_imbalance=1.2,
     selective_matmul=0.1, selective_elementwise=0.3, fp32_norms=True, zero3_copy_bytes_per_s=9e10,
     keeps_gathered=True, sharded_loss=False, fused_activations=False,
-    keeps_unrotated=True, expert_padding=1.5, selective_operands=0.1, selective_tp=0.5,
+    keeps_unrotated=True, columns_apart=True, selective_operands=0.1, selective_tp=0.5,
     stops_early=True, sequence_copies=1.0, cp_gathers=True, collective_s=1e-4, issue_s=1e-3,
     accumulate_bytes=10.0, whole_buffers=2.0, gathering_bytes=6.0, reduced_copy_bytes=2.0,
     zero1_afterwards=True, gather_piece_s=7e-6, reduce_piece_bytes=5e7, send_overhead_s=1e-3,
@@ -117,9 +117,11 @@ BUSY = Software(
 
 KEEPING = replace(
     BUSY, name="keeping", memory_cached=0.1, late_most=50.0, loss_apart=True,
-    gradient_copy_bytes=6.0, frees_gradients=True, whole_master=True,
+    gradient_copy_bytes=6.0, frees_gradients=True, whole_master=True, whole_embedding=True,
+    plain_stages=True, pads_experts=True, keeps_routing=True, fp32_norm_results=True,
+    repeats_kv=True, logits_kept=0.1,
 )  # fmt: skip
-"""Its allocator keeps much, and gradients come and go."""
+"""It and its allocator keep much, and gradients come and go."""
 
 GPT = ModelSpec(layers=12, hidden=512, heads=8, kv_heads=8, head_dim=64, ffn=2048, vocab=1000)
 LLAMA = ModelSpec(

@@ -104,6 +104,47 @@ def test_norms_in_32_bit_keep_a_copy() -> None:
     assert per_token(LLAMA, Layout(), context) == LLAMA_BYTES + 2 * 4 * 1024
 
 
+def test_norms_may_keep_their_results_in_32_bits_too() -> None:
+    software = replace(FLASH, fp32_norms=True, fp32_norm_results=True)
+    context = Context(model=LLAMA, work=WORK, cluster=DGX, software=software)
+    assert per_token(LLAMA, Layout(), context) == LLAMA_BYTES + 2 * (4 + 2) * 1024
+
+
+def test_keys_and_values_may_be_repeated() -> None:
+    """Four heads of each become sixteen, 64 wide and of 2 bytes."""
+    context = Context(model=LLAMA, work=WORK, cluster=DGX, software=replace(FLASH, repeats_kv=True))
+    assert per_token(LLAMA, Layout(), context) == LLAMA_BYTES + 2 * (16 - 4) * 64 * 2
+
+
+def test_a_router_may_keep_what_comes_before_the_experts() -> None:
+    """All of a block but its experts, and what routing keeps; of 14 layers in 16."""
+    software = replace(FLASH, keeps_routing=True)
+    context = Context(model=MIXTURE, work=WORK, cluster=DGX, software=software)
+    found = block_activations(context, one(Layout()))
+    dense = 3 * 2 * 2816
+    assert found.routing_bytes[0] == (LLAMA_BYTES - dense) * WORK.seq * 14 / 16
+    for other in (replace(context, model=LLAMA), replace(context, software=FLASH)):
+        assert block_activations(other, one(Layout())).routing_bytes[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "layout", "wide"),
+    [
+        pytest.param(LLAMA, Layout(), 2816, id="dense"),
+        pytest.param(LLAMA, Layout(tp=4), 2816 / 4, id="cut"),
+        pytest.param(MIXTURE, Layout(), 2 * 1408, id="two experts, as wide as a dense layer"),
+        pytest.param(MODELS["gpt"], Layout(), 0, id="no gate"),
+    ],
+)
+def test_a_gate_in_two_kernels_works_with_two_gradients(
+    model: ModelSpec, layout: Layout, wide: float
+) -> None:
+    software = replace(FLASH, fused_activations=False)
+    context = Context(model=model, work=WORK, cluster=DGX, software=software)
+    found = block_activations(context, one(layout))
+    assert found.working_bytes[0] == 2 * 2 * wide * WORK.seq
+
+
 def test_gathered_inputs_may_be_kept() -> None:
     """With sequence parallelism, the inputs of two column-parallel layers are whole again."""
     context = Context(model=LLAMA, work=WORK, cluster=DGX, software=FLASH)

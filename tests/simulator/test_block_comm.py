@@ -64,6 +64,25 @@ def test_tensor_parallelism(
     assert found.backward.tp_beside_s == pytest.approx(beside_s)
 
 
+@pytest.mark.parametrize(
+    ("model", "moe", "more"),
+    [
+        pytest.param(LLAMA, False, 3, id="keys, values, a gate"),
+        pytest.param(GPT, False, 2, id="no gate"),
+        pytest.param(MIXTURE, True, 2, id="whole experts"),
+    ],
+)
+def test_columns_apart_reduce_apart(model: ModelSpec, moe: bool, more: int) -> None:
+    """What goes back to the input of each: over four, one all-reduce of the stream each."""
+    layout, software = one(Layout(tp=4)), replace(PLAIN, columns_apart=True)
+    context = Context(model=model, work=WORK, cluster=WIRE, software=PLAIN)
+    together = block_comm(context, layout, 0.0, 0.0, moe=moe)
+    apart = block_comm(replace(context, software=software), layout, 0.0, 0.0, moe=moe)
+    reduce_s = 2 * 0.75 * 100 * model.hidden * 2 / 400
+    assert apart.backward.tp_s - together.backward.tp_s == pytest.approx(more * reduce_s)
+    assert apart.forward.tp_s == together.forward.tp_s
+
+
 def test_experts_cut_by_tensor_parallelism_reduce_too() -> None:
     assert comm(Layout(tp=4, etp=2), MIXTURE, moe=True).forward.tp_s == pytest.approx(2 * AR)
 

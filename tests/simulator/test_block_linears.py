@@ -5,19 +5,21 @@ from dataclasses import replace
 import pytest
 
 from plan3d.simulator.block_linears import routed_tokens
+from plan3d.simulator.software import Software
 from tests.simulator.jobs import MIXTURE, PLAIN
+
+SKEWED = replace(PLAIN, expert_imbalance=1.5)
 
 
 @pytest.mark.parametrize(
-    ("padding", "rows"),
+    ("software", "rows"),
     [
-        pytest.param(1.0, 2.0, id="each expert its own"),
-        pytest.param(3.0, 6.0, id="as many as the busiest"),
-        pytest.param(9.0, 8.0, id="which has all tokens at most"),
+        pytest.param(PLAIN, 2.0, id="each expert its own"),
+        pytest.param(SKEWED, 3.0, id="the busiest rank has more"),
+        pytest.param(replace(SKEWED, pads_experts=True), 8.0, id="every expert has all tokens"),
     ],
 )
-def test_experts_padded_to_the_busiest(padding: float, rows: float) -> None:
+def test_rows_per_token(software: Software, rows: float) -> None:
     """Eight experts, two for each token."""
     assert MIXTURE.experts is not None
-    software = replace(PLAIN, expert_padding=padding)
     assert routed_tokens(MIXTURE.experts, software) == rows

@@ -27,8 +27,28 @@ def test_the_vocabulary_is_padded(multiple: int, tp: float, expected: float) -> 
 
 
 def test_a_loss_that_is_not_parallel_sees_the_whole_vocabulary() -> None:
-    assert loss_columns(GPT, PLAIN, 8.0) == 125
-    assert loss_columns(GPT, replace(PLAIN, sharded_loss=False), 8.0) == 1000
+    table = one(Layout(tp=8))
+    assert loss_columns(GPT, PLAIN, table) == 125
+    assert loss_columns(GPT, replace(PLAIN, sharded_loss=False), table) == 1000
+
+
+def test_plain_stages_have_the_whole_head() -> None:
+    """As on one rank, and nothing of it is sent; only in pipelines."""
+    plain = replace(PLAIN, plain_stages=True)
+    context = replace(CONTEXT, cluster=DGX, software=plain)
+    assert loss_columns(GPT, plain, one(Layout(tp=8, pp=2))) == 1000
+    assert loss_columns(GPT, plain, one(Layout(tp=8))) == 125
+    piped, alone = (end_time(context, one(Layout(tp=tp, pp=2))) for tp in (8, 1))
+    assert piped.last_s[0] == alone.last_s[0]
+    assert piped.first_s[0] > alone.first_s[0]  # the embedding is cut as ever
+
+
+def test_a_whole_embedding_sums_no_parts() -> None:
+    whole = replace(CONTEXT, cluster=DGX, software=replace(PLAIN, whole_embedding=True))
+    many, alone = (end_time(whole, one(Layout(tp=tp))) for tp in (8, 1))
+    cut = end_time(replace(CONTEXT, cluster=DGX), one(Layout(tp=8)))
+    assert many.first_s[0] == alone.first_s[0] < cut.first_s[0]
+    assert many.last_s[0] == cut.last_s[0]
 
 
 def test_one_rank_by_hand() -> None:

@@ -170,6 +170,31 @@ def test_what_stays_stands_where_the_logits_were() -> None:
     assert found.transient_bytes == 0
 
 
+def test_routers_keep_all_blocks_but_the_one_that_works() -> None:
+    """Where blocks are replayed: 15 of 16, in the peak of a block."""
+    model, keeps = replace(MIXTURE, vocab=64), replace(PLAIN, keeps_routing=True)
+    job = (model, WORK, DGX)
+    each = block_activations(
+        Context(model=model, work=WORK, cluster=DGX, software=keeps), one(Layout())
+    )
+    for layout, blocks in ((Layout(recompute=Recompute.FULL), 15), (Layout(), 0)):
+        usual, kept = (estimate(*job, s, layout).memory for s in (PLAIN, keeps))
+        more = kept.transient_bytes - usual.transient_bytes
+        assert more == pytest.approx(blocks * each.routing_bytes[0])
+    assert each.routing_bytes[0] > 0
+
+
+def test_logits_may_live_on() -> None:
+    """A half of what the loss takes, beside a block that works; nothing where that is the peak."""
+    keeps, full = replace(PLAIN, logits_kept=0.5), Layout(recompute=Recompute.FULL)
+    usual, kept = (estimate(GPT, WORK, DGX, s, full).memory for s in (PLAIN, keeps))
+    logits = WORK.seq * 1000 * 4
+    assert usual.logits_bytes == kept.logits_bytes == 0
+    assert kept.transient_bytes - usual.transient_bytes == pytest.approx(logits / 2)
+    large = replace(GPT, vocab=64000)
+    assert estimate(large, WORK, DGX, keeps, full).memory.transient_bytes == 0
+
+
 def test_the_rest() -> None:
     """A margin of 3 % on what comes and goes, buckets where there are replicas, context."""
     alone, four = memory(Layout()), memory(Layout(dp=4))

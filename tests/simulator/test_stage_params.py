@@ -13,6 +13,7 @@ from plan3d.simulator.parameters import (
     position_params,
     total_params,
 )
+from plan3d.simulator.software import Software
 from plan3d.simulator.stage_params import StageParams, stage_params, sync_ranks
 from tests.simulator.jobs import GPT, LATENT, LLAMA, MIXTURE, MODELS, PLAIN, one
 
@@ -51,6 +52,24 @@ def test_tensor_parallelism_cuts_matrices_and_not_norms() -> None:
     norms = 16 * 2 * 1024
     assert found.blocks[0] == (16 * layer_params(LLAMA, moe=False).total - norms) / 4 + norms
     assert found.ends[0] == 2 * 32000 * 1024 / 4 + 1024
+
+
+@pytest.mark.parametrize(
+    ("software", "pp", "embedding", "head"),
+    [
+        pytest.param(replace(PLAIN, whole_embedding=True), 1, 1, 4, id="a whole embedding"),
+        pytest.param(replace(PLAIN, plain_stages=True), 1, 4, 4, id="no pipeline"),
+        pytest.param(replace(PLAIN, plain_stages=True), 2, 4, 1, id="a plain stage"),
+    ],
+)
+def test_ends_may_be_whole(software: Software, pp: int, embedding: int, head: int) -> None:
+    """Each on how many ranks of four it is cut over: 32,000 x 1,024 numbers, and a norm."""
+    table = one(Layout(tp=4, pp=pp))
+    ends = [
+        stage_params(LLAMA, software, table, 8.0, first=first, last=not first).ends[0]
+        for first in (True, False)
+    ]
+    assert ends == [32000 * 1024 / embedding, 32000 * 1024 / head + 1024]
 
 
 def test_the_vocabulary_is_padded() -> None:

@@ -238,21 +238,6 @@ def test_zero_2_may_reduce_in_every_micro_batch(every: bool, times: int) -> None
     assert found.time.dp_comm_s == found.link.dp_link_s == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("overlap", "on"), [(0.0, 1), (1.0, 0), (1.0, 1), (0.01, 1)])
-def test_zero_3_gathers_in_every_micro_batch(overlap: float, on: int) -> None:
-    """A gather before each pass of a block, a reduction after its backward; ends expose one."""
-    layout = Layout(dp=16, zero=3, shard=16, dp_overlap=on)
-    block, _, _ = parts(layout)
-    sync = replicas(layout)
-    gather, both = sync["block_gather_s"], sync["block_gather_s"] + sync["block_reduce_s"]
-    hide = overlap * on
-    late = max(gather - hide * float(block.forward.total_s[0]), 0.0)
-    late += max(both - hide * float(block.backward.total_s[0]), 0.0)
-    found = run(layout, zero3_overlap=overlap)
-    assert found.time.dp_comm_s == pytest.approx(4 * (12 * late + both))
-    assert found.link.dp_link_s == pytest.approx(4 * 12 * (gather + both))
-
-
 def test_hybrid_sharding_and_tied_embeddings_come_on_top() -> None:
     hybrid = Layout(dp=16, zero=1, shard=8)
     sync = replicas(hybrid)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,15 @@ def test_a_stated_layout_stands(layouts: Layouts) -> None:
     assert assumed == ()
     assert (layout.tp, layout.pp, layout.dp, layout.vpp, layout.gpus) == (8, 8, 1, 3, 64)
     assert (layout.schedule, layout.recompute) == (Schedule.INTERLEAVED, Recompute.FULL)
+
+
+@pytest.mark.parametrize(("pp", "sp"), [(1, 1), (2, 0)])
+def test_plain_stages_have_no_sequence_parallelism(
+    run: Callable[..., Run], profiles: Profiles, pp: int, sp: int
+) -> None:
+    row = run(gpus=8, tp=4, pp=pp, sp=1.0, dp=None, micro_batch=1, global_batch=8)
+    software = replace(profiles.software("megatron-2022"), plain_stages=True)
+    assert layouts_of(row, software, 8).value[0].sp == sp
 
 
 def test_dp_follows_from_the_gpus(layouts: Layouts) -> None:

@@ -69,7 +69,8 @@ def test_no_gpu_no_prediction(run: Callable[..., Run], profiles: Profiles, gpu: 
     [
         ("Megatron-LM", 2020, "", "megatron-2020"),
         ("Megatron-LM", 2022, "", "megatron-2022"),
-        ("Megatron-Kwai", 2024, "", "megatron-core"),
+        ("Megatron-Kwai", 2024, "", "megatron-kwai-2024"),
+        ("Megatron-LM Jan 1 2024", 2024, "", "megatron-core"),
         ("Megatron-DeepSpeed", 2023, "", "megatron-deepspeed-2022"),
         ("NeMo Megatron 22.05", 2022, "", "nemo-2022"),
         ("NeMo (Megatron-Core)", 2025, "", "nemo-2024"),
