@@ -27,7 +27,7 @@ from plan3d.planner.uncertainty.fit import (
     Source,
     calibrate,
     demand,
-    platt,
+    likeliest,
     ran_out,
 )
 from plan3d.planner.validation import Prediction, elsewhere_runs, published_runs, validate
@@ -50,7 +50,7 @@ def main() -> None:
         digest=hashlib.sha256(PUBLISHED.read_bytes() + ELSEWHERE.read_bytes()).hexdigest()[:16],
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
     )
-    found = calibrate(learnt, source)
+    found = calibrate(learnt, source, both_outcomes(shipped))
     if "--dry" not in sys.argv:
         SHIPPED.write_text(as_toml(found), encoding="utf-8")
     left_out = without_each(learnt)
@@ -59,7 +59,7 @@ def main() -> None:
         for name, inside in (("step time", inside_time), ("peak memory", inside_memory)):
             as_ships = inside(shipped if kind == "published" else others, found)
             show_coverage(f"{name}, {kind}", as_ships, inside_left_out(own, left_out, inside))
-    show_reliability(learnt, found.out_of_memory)
+    show_reliability(shipped, found.out_of_memory)
     show_near_best(learnt, left_out)
     show_regret(shipped, left_out)
 
@@ -180,7 +180,7 @@ def show_reliability(predictions: Sequence[Prediction], found: MemoryChance) -> 
     chance, happened = [], ran_out(rows)
     for i, sweep in enumerate(outcomes):
         others = [p for j, other in enumerate(outcomes) if j != i for p in other]
-        shift, slope = platt(plain.raw(*demand(others)), ran_out(others))
+        shift, slope = likeliest(plain, *demand(others), ran_out(others))
         chance.append(replace(plain, shift=shift, slope=slope)(*demand(sweep)))
     left_out = np.concatenate(chance)
     fits = np.array([not p.estimate.fits for p in rows], dtype=np.float64)

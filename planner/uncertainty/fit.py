@@ -2,27 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from plan3d.planner.uncertainty.calibration import Calibration
-from plan3d.planner.uncertainty.chances import MemoryChance, grid, logit, sigmoid
+from plan3d.planner.uncertainty.chances import MemoryChance, grid
 from plan3d.planner.uncertainty.conformal import band
 from plan3d.planner.uncertainty.regimes import SLOW, Regime, regimes
 from plan3d.planner.validation.prediction import Prediction
-from plan3d.planner.validation.sweeps import both_outcomes, sweeps
+from plan3d.planner.validation.sweeps import sweeps
 from plan3d.simulator.errors import InputError
 from plan3d.simulator.numeric import Bools, Floats, Ints
 
-STEPS = 50
-"""Newton steps at most of the logistic fit. [1]"""
 GENTLE = 1e-3
 """Ridge that keeps the fit finite where the runs are told apart without a mistake. [1]"""
-SMALLEST = 1e-9
-"""Newton step that is none. [1]"""
-FLATTEST = 0.05
-"""Smallest slope: the more memory, the larger the chance. [1]"""
+RANGES = ((-1.0, 1.0), (0.05, 5.0))
+"""Of shift and slope. [1]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +30,22 @@ class Source:
     date: str
 
 
-def calibrate(predictions: Sequence[Prediction], source: Source) -> Calibration:
-    """Return what predictions of published runs teach about how wrong predictions are."""
+def calibrate(
+    predictions: Sequence[Prediction],
+    source: Source,
+    outcomes: Sequence[Sequence[Prediction]] = (),
+) -> Calibration:
+    """Return what predictions of published runs teach about how wrong predictions are.
+
+    Parameters
+    ----------
+    predictions
+        Of runs whose time or memory was measured.
+    source
+        What they are of.
+    outcomes
+        Sweeps, as they ship, of which some runs ran out of memory and some did not.
+    """
     timed = [p for p in predictions if p.measured_s is not None]
     weighed = [p for p in predictions if p.measured_bytes is not None]
     if not timed or not weighed:
@@ -59,7 +69,7 @@ def calibrate(predictions: Sequence[Prediction], source: Source) -> Calibration:
         time=by_regime,
         union=union,
         memory=band(memory, list(owners)),
-        out_of_memory=memory_chance(weighed, both_outcomes(predictions)),
+        out_of_memory=memory_chance(weighed, outcomes),
         spreads=spreads(timed),
     )
 
@@ -138,9 +148,8 @@ def memory_chance(
     rows = [p for sweep in outcomes for p in sweep]
     if not rows:
         return plain
-    raw = plain.raw(*demand(rows))
-    shift, slope = platt(raw, ran_out(rows))
-    return MemoryChance(residuals=known, shift=shift, slope=slope)
+    shift, slope = likeliest(plain, *demand(rows), ran_out(rows))
+    return replace(plain, shift=shift, slope=slope)
 
 
 def demand(rows: Sequence[Prediction]) -> tuple[Floats, Floats]:
@@ -156,30 +165,20 @@ def ran_out(rows: Sequence[Prediction]) -> Bools:
     return np.array([bool(p.run.oom) for p in rows], dtype=bool)
 
 
-def platt(chance: Floats, happened: Bools) -> tuple[float, float]:
-    """Return shift and slope of the log-odds that make chances fit what happened.
+def likeliest(
+    plain: MemoryChance, need_bytes: Floats, capacity_bytes: Floats, happened: Bools
+) -> tuple[float, float]:
+    """Return shift and slope that make outcomes the likeliest.
 
-    Logistic regression by Newton's method, its steps halved until they help (J. Platt,
-    "Probabilistic outputs for support vector machines", 1999), with a ridge of `GENTLE` towards
-    leaving the chances as they are.
+    With a ridge of `GENTLE` towards none and one, leaving the chances as the residuals say.
     """
-    x = np.stack([np.ones_like(chance), logit(chance)], axis=1)
-    start = np.array([0.0, 1.0])
+    from scipy.optimize import minimize  # noqa: PLC0415  (heavy)
 
-    def loss(beta: Floats) -> float:
-        odds = x @ beta
-        ridge = 0.5 * GENTLE * np.sum((beta - start) ** 2)
-        return float(np.sum(np.logaddexp(0.0, odds) - happened * odds) + ridge)
+    def surprise(beta: Floats) -> float:
+        chance = replace(plain, shift=float(beta[0]), slope=float(beta[1]))
+        said = np.clip(chance(need_bytes, capacity_bytes), 1e-9, 1 - 1e-9)
+        ridge = GENTLE * (beta[0] ** 2 + (beta[1] - 1) ** 2)
+        return float(ridge - np.log(np.where(happened, said, 1 - said)).mean())
 
-    beta = start
-    for _ in range(STEPS):
-        fitted = sigmoid(x @ beta)
-        slope = x.T @ (fitted - happened) + GENTLE * (beta - start)
-        curve = x.T @ (x * (fitted * (1 - fitted))[:, None]) + GENTLE * np.eye(2)
-        step = np.linalg.solve(curve, slope)
-        while loss(beta - step) > loss(beta) and np.abs(step).max() > SMALLEST:
-            step = step / 2
-        beta = beta - step
-        if np.abs(step).max() <= SMALLEST:
-            break
-    return float(beta[0]), max(float(beta[1]), FLATTEST)
+    found = minimize(surprise, (0.0, 1.0), method="Nelder-Mead", bounds=RANGES).x
+    return float(found[0]), float(found[1])

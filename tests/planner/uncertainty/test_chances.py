@@ -1,6 +1,7 @@
 """Chances: by hand, and the directions in which they must move."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from plan3d.planner.uncertainty.chances import (
     chance_near_best,
     grid,
 )
-from plan3d.planner.uncertainty.fit import platt
+from plan3d.planner.uncertainty.fit import RANGES, likeliest
 
 GIB = 2.0**30
 EXACT = (0.0,) * GRID
@@ -40,10 +41,16 @@ def test_each_suite_counts_once() -> None:
     assert both(np.array([80 * GIB]), 80 * GIB)[0] == pytest.approx(0.5)
 
 
-def test_shift_and_slope_act_on_the_odds() -> None:
-    # Odds of 1 at the limit: e^2 with a shift of 2, whatever the slope.
-    found = chance(shift=2.0, slope=3.0)(np.array([80 * GIB]), 80 * GIB)[0]
-    assert found / (1 - found) == pytest.approx(math.exp(2))
+def test_a_shift_is_memory_that_was_not_predicted() -> None:
+    found = chance(shift=math.log(1.25))(np.array([64 * GIB]), 80 * GIB)[0]
+    assert found == pytest.approx(0.5)
+
+
+def test_a_slope_stretches_the_residuals() -> None:
+    wide = chance(residuals={"a": tuple(2 * np.linspace(-0.3, 0.5, GRID))})
+    stretched = chance(residuals={"a": tuple(np.linspace(-0.3, 0.5, GRID))}, slope=2.0)
+    memory = np.array([60 * GIB, 90 * GIB])
+    assert stretched(memory, 80 * GIB) == pytest.approx(wide(memory, 80 * GIB))
 
 
 @given(st.floats(1, 400), st.floats(1.001, 3), st.floats(8, 200))
@@ -93,30 +100,34 @@ def test_a_grid_is_of_equal_shares() -> None:
     assert grid(np.array([0.1])) == (0.1,) * GRID
 
 
-def test_platt_scaling_finds_the_odds_that_were_used() -> None:
+def outcomes(shift: float, spread: float, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return predicted needs over a capacity of 1, and whether a normal error more ran out."""
     random = np.random.default_rng(3)
-    raw = random.uniform(0.02, 0.98, 20_000)
-    true = 1 / (1 + np.exp(-(0.5 + 2 * np.log(raw / (1 - raw)))))
-    shift, slope = platt(raw, random.random(len(raw)) < true)
-    assert shift == pytest.approx(0.5, abs=0.1)
-    assert slope == pytest.approx(2, abs=0.15)
+    need = random.uniform(0.5, 1.5, n)
+    return need, need * np.exp(shift + random.normal(0, spread, n)) > 1
 
 
-def test_platt_scaling_of_outcomes_without_a_mistake_is_finite() -> None:
-    shift, slope = platt(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]))
-    assert math.isfinite(shift)
-    assert 1 < slope < math.inf
+def test_what_is_missing_is_found_from_who_ran_out() -> None:
+    need, happened = outcomes(0.1, 0.1, 20_000)
+    standard = (np.arange(GRID) + 0.5) / GRID
+    normal = tuple(NormalDist(0, 0.1).inv_cdf(p) for p in standard)
+    shift, slope = likeliest(chance(residuals={"a": normal}), need, np.ones_like(need), happened)
+    assert shift == pytest.approx(0.1, abs=0.01)
+    # The kernel of a scale of 3 % is 5 % wide by itself: less is left to the residuals.
+    assert slope == pytest.approx(
+        math.sqrt(1 - (SMOOTH * math.pi / math.sqrt(3) / 0.1) ** 2), abs=0.06
+    )
 
 
-def test_platt_scaling_starts_from_chances_that_say_nothing() -> None:
-    """Where every chance is next to none, a plain Newton step would go far off."""
-    raw = np.array([1e-9] * 5 + [1e-4] * 5)
-    shift, slope = platt(raw, np.array([False] * 5 + [True] * 5))
-    odds = shift + slope * np.log(raw)
-    assert (odds[:5] < 0).all()
-    assert (odds[5:] > 0).all()
+def test_outcomes_without_a_mistake_leave_finite_numbers() -> None:
+    need, happened = outcomes(0.0, 0.0, 40)
+    shift, slope = likeliest(chance(), need, np.ones_like(need), happened)
+    assert abs(shift) < 0.05
+    assert slope == pytest.approx(1, abs=0.01)  # exact residuals: it changes nothing
 
 
-def test_platt_scaling_never_turns_the_order_round() -> None:
-    _, slope = platt(np.array([0.1, 0.2, 0.8, 0.9]), np.array([True, True, False, False]))
-    assert slope > 0
+def test_outcomes_that_contradict_the_prediction_stay_in_range() -> None:
+    need, happened = outcomes(0.0, 0.0, 40)
+    spread = chance(residuals={"a": tuple(np.linspace(-0.1, 0.1, GRID))})
+    found = likeliest(spread, need, np.ones_like(need), ~happened)
+    assert all(low <= x <= high for x, (low, high) in zip(found, RANGES, strict=True))

@@ -50,7 +50,7 @@ def test_runs_that_went_out_of_memory_raise_the_chance() -> None:
     full = {"suite": "z", "iter_s": None, "oom": 1, "mem_gb": None}
     fails = [full | {"micro_batch": 4} for _ in range(5)]
     fine = [full | {"iter_s": 2.0, "oom": 0, "micro_batch": 1} for _ in range(5)]
-    learnt = calibrate(predictions(*rows, *fails, *fine), SOURCE)
+    learnt = calibrate(predictions(*rows), SOURCE, [predictions(*fails, *fine)])
     assert (ran.out_of_memory.shift, ran.out_of_memory.slope) == (0.0, 1.0)
     peak, capacity = demand(predictions(*fails, *fine))  # 52 and 14.5 GB of 85
     assert (learnt.out_of_memory(peak, capacity)[:5] > 0.5).all()

@@ -10,6 +10,7 @@ from plan3d.planner.uncertainty.coverage import coverage
 from plan3d.planner.uncertainty.fit import Source, calibrate
 from plan3d.planner.uncertainty.regimes import Regime
 from plan3d.planner.validation import Prediction, elsewhere_runs, published_runs, validate
+from plan3d.planner.validation.sweeps import both_outcomes
 from plan3d.planner.validation.unseen import as_unseen
 from tests.planner.validation.conftest import Shipped
 
@@ -24,19 +25,22 @@ def test_the_intervals_are_up_to_date() -> None:
     known = shipped()
     source = Source(runs=known.runs, digest=known.digest, date=known.date)
     others = validate(elsewhere_runs(), Shipped()).predictions
-    found = calibrate([*map(as_unseen, predictions()), *others], source)
+    found = calibrate(
+        [*map(as_unseen, predictions()), *others], source, both_outcomes(predictions())
+    )
     for regime in Regime:
         assert known.time[regime].low == pytest.approx(found.time[regime].low, abs=0.01), again
         assert known.time[regime].high == pytest.approx(found.time[regime].high, abs=0.01), again
     assert known.memory.low == pytest.approx(found.memory.low, abs=0.01), again
     assert known.memory.high == pytest.approx(found.memory.high, abs=0.01), again
     assert known.out_of_memory.slope == pytest.approx(found.out_of_memory.slope, abs=0.1), again
-    assert known.out_of_memory.shift == pytest.approx(found.out_of_memory.shift, abs=0.1), again
+    assert known.out_of_memory.shift == pytest.approx(found.out_of_memory.shift, abs=0.01), again
 
 
 def test_they_hold_what_they_promise_of_published_runs() -> None:
+    """Of suites, each counting once, nine in ten; nearly half of all runs are those of one."""
     found = coverage(predictions())
     for one in (found.time, found.memory):
         assert one is not None
         assert one.of_suites >= 0.9
-        assert one.of_runs >= 0.85
+        assert one.of_runs >= 0.8
