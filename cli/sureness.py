@@ -7,8 +7,8 @@ from plan3d.cli.words import brief, gib, percent, seconds_between
 from plan3d.planner.result import Outlook, SearchResult
 from plan3d.planner.uncertainty.regimes import WORDS, Regime
 
-LIKELY: Final = 0.5
-"""A plan that is as likely as this to run out of memory should not be tried first. [1]"""
+RISKY: Final = 0.1
+"""A plan that is as likely as this to run out of memory has a surer one named beside it. [1]"""
 
 
 def around(sure: Outlook | None) -> str:
@@ -44,17 +44,19 @@ def of_order(result: SearchResult) -> Iterator[str]:
 
 
 def _surer(result: SearchResult) -> Iterator[str]:
-    """Name the first plan that is likely to fit, where the best is not."""
-    risky = [plan.outlook is None or plan.outlook.out_of_memory >= LIKELY for plan in result.plans]
-    if not result.plans or result.plans[0].outlook is None or not risky[0]:
+    """Name the listed plan that takes the least time if one that fails costs its share again.
+
+    That is the measure of `plan3d.planner.safer`, there within near-ties, here in the whole list.
+    """
+    listed = [(plan, plan.outlook) for plan in result.plans if plan.outlook is not None]
+    if not listed or listed[0][1].out_of_memory < RISKY:
         return
-    for plan, unsure in zip(result.plans, risky, strict=True):
-        if not unsure and plan.outlook is not None:
-            yield (
-                f"More likely to fit: {brief(plan.layout)}, {percent(plan.behind)} slower, "
-                f"{chance(plan.outlook.out_of_memory)} likely to run out of memory"
-            )
-            return
+    best, sure = min(listed, key=lambda x: (1 + x[0].behind) / max(1 - x[1].out_of_memory, 1e-12))
+    if best is not listed[0][0]:
+        yield (
+            f"More likely to fit: {brief(best.layout)}, {percent(best.behind)} slower, "
+            f"{chance(sure.out_of_memory)} likely to run out of memory"
+        )
 
 
 def chance(value: float) -> str:

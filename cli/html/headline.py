@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from plan3d.cli.question import Question
-from plan3d.cli.sureness import LIKELY, chance
+from plan3d.cli.sureness import RISKY, chance
 from plan3d.cli.words import gib, percent, seconds, seconds_between
 from plan3d.planner.result import Plan
 
@@ -50,7 +50,7 @@ def _memory(plan: Plan) -> Figure:
         room += f"; {chance(sure.out_of_memory)} likely to run out"
     if not estimate.fits:
         return Figure("Memory", "does not fit", room, bad=True)
-    if sure is not None and sure.out_of_memory >= LIKELY:
+    if sure is not None and sure.out_of_memory >= RISKY:
         return Figure("Memory", "tight", room, bad=True)
     return Figure("Memory", "fits", room)
 
