@@ -74,6 +74,8 @@ def page(result: Validation, told: Validation) -> str:
         "others": table(elsewhere.HEAD, elsewhere.others(left_out)),
         "other_score": [elsewhere.score()],
         "other_memory": [elsewhere.memory()],
+        "other_regret": [elsewhere.regret()],
+        "other_sweeps": table(elsewhere.SWEEPS_HEAD, elsewhere.sweeps()),
         "tools": tools.compared(result.predictions),
         "tools_open": tools.choices(result.predictions),
         "tools_fused": [tools.fused(result.predictions)],
