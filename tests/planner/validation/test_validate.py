@@ -132,6 +132,9 @@ def test_gb_for_gib_is_named_on_a_full_gpu(run: Build, profiles: Profiles, fake:
         ({"tp": 8, "heads": 12}, "tp 8 does not divide heads 12"),
         ({"tp": 1, "pp": 8, "vpp": 7}, "pp 8 times vpp 7 are more stages than layers 48"),
         ({"gpu": "abacus"}, "gpu is 'abacus'"),
+        ({"tp": 2, "dp": 4, "ep": 4}, "ep 4 does not divide experts unstated"),
+        ({"tp": 2, "dp": 4, "ep": 4, "experts": 6}, "ep 4 does not divide experts 6"),
+        ({"micro_batch": 8}, "dp 1 times micro_batch 8 are more sequences than global_batch 4"),
     ],
 )
 def test_a_contradiction_is_named_and_left_out(
