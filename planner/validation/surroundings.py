@@ -65,7 +65,7 @@ of its network comes before what its GPU or framework lets one expect."""
 
 GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("nanotron|picotron", {9999: "nanotron-2024"}),
-    (r"torch 1\.|torch 1\.13", {9999: "fsdp-2022"}),
+    (r"torch 1\.", {9999: "fsdp-2022"}),
     ("composer|foundry", {2022: "fsdp-2022", 9999: "fsdp-2023"}),
     ("jax", {9999: "jax-2024"}),
     ("kempnerforge", {9999: "kempnerforge-2026"}),
