@@ -126,10 +126,10 @@ def test_gb_for_gib_is_named_on_a_full_gpu(run: Build, profiles: Profiles, fake:
 
 
 def test_a_share_of_the_memory_is_no_gb(run: Build, profiles: Profiles, fake: Fake) -> None:
-    """200 GB of a micro-batch of 4 are predicted: 0.62 is 323 times less, 2.5 is 80 times less."""
-    rows = tuple(run(id=str(gb), mem_gb=gb, iter_s=1.0) for gb in (0.62, 2.5))
+    """200 GB of a micro-batch of 4 are predicted: 0.62 is 323 times less, 12.5 is 16 times less."""
+    rows = tuple(run(id=str(gb), mem_gb=gb, iter_s=1.0) for gb in (0.62, 12.5))
     report = validate(Runs(rows=rows), profiles, fake(lambda t: 0 * t.tp + 1.0))
-    assert [p.run.id for p in report.predictions] == ["2.5"]
+    assert [p.run.id for p in report.predictions] == ["12.5"]
     assert report.doubtful[0].startswith("run 0.62: mem_gb 0.62 is 323 times less than predicted")
 
 
