@@ -180,7 +180,7 @@ def sweeps(result: Validation, unseen: Validation) -> Iterator[str]:
     """Yield the ranking by sweep, the largest regret first."""
     pairs = zip(result.sweeps, unseen.sweeps, strict=True)
     yield from table(
-        ("source", "model", "GPUs", "layouts", "tau", "tau, unseen", "regret", "regret, unseen"),
+        ("source", "model", "GPUs", "runs", "tau", "tau, unseen", "regret", "regret, unseen"),
         (
             (s.source, s.model, str(s.gpus), str(s.n), *ranking([s], [other]))
             for s, other in sorted(pairs, key=lambda pair: -pair[0].regret)

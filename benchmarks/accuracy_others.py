@@ -12,7 +12,7 @@ from plan3d.planner.uncertainty.coverage import inside_time
 from plan3d.planner.validation import Sweep, Validation, elsewhere_runs, validate
 
 HEAD = ("suite", "source", "runs", "mean error", "bias", "inside the 90 % interval of the others")
-SWEEPS_HEAD = ("suite", "sweeps", "layouts", "tau", "regret", "largest regret")
+SWEEPS_HEAD = ("suite", "sweeps", "runs", "tau", "regret", "largest regret")
 
 
 @cache

@@ -111,7 +111,7 @@ def _sweeps(result: Validation, unseen: Validation) -> Table:
     last = ("regret", "unseen") if whole else ("regret",)
     return Table(
         title="Ranking by sweep",
-        head=("source", "model", "GPUs", "layouts", "tau", *last),
+        head=("source", "model", "GPUs", "runs", "tau", *last),
         rows=tuple(
             (
                 s.source, s.model, f"{s.gpus:,}", f"{s.n}", f"{s.tau:.2f}", percent(s.regret),
