@@ -2,9 +2,11 @@
 
 Run as ``python benchmarks/accuracy.py``, on the runs that ship. The recorded scores,
 benchmarks/scores.json, are what tests/planner/validation/test_gate.py holds later changes to.
+Nothing is written while a suite is worse than recorded and CHANGELOG.md does not say so.
 """
 
 import json
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +22,7 @@ from accuracy_outcomes import outcomes
 from accuracy_summary import summary
 from accuracy_table import percent, table
 from intervals import left_out_coverage, near_best, without_each
+from score_gate import unsaid
 from unseen import UNSEEN_MEMORY
 
 from plan3d.cli.commands.validate_command import Shipped
@@ -45,6 +48,7 @@ TEXT = HERE / "accuracy_text.md"
 """What the page says around its tables: each ``{{name}}`` is replaced."""
 NOTES = HERE / "accuracy_notes.toml"
 SCORES = HERE / "scores.json"
+CHANGELOG = HERE.parent / "CHANGELOG.md"
 WORST = 20
 
 
@@ -74,6 +78,8 @@ def page(result: Validation, told: Validation) -> str:
         "others": table(elsewhere.HEAD, elsewhere.others(left_out)),
         "other_score": [elsewhere.score()],
         "other_memory": [elsewhere.memory()],
+        "other_regret": [elsewhere.regret()],
+        "other_sweeps": table(elsewhere.SWEEPS_HEAD, elsewhere.sweeps()),
         "tools": tools.compared(result.predictions),
         "tools_open": tools.choices(result.predictions),
         "tools_fused": [tools.fused(result.predictions)],
@@ -174,7 +180,7 @@ def sweeps(result: Validation, unseen: Validation) -> Iterator[str]:
     """Yield the ranking by sweep, the largest regret first."""
     pairs = zip(result.sweeps, unseen.sweeps, strict=True)
     yield from table(
-        ("source", "model", "GPUs", "layouts", "tau", "tau, unseen", "regret", "regret, unseen"),
+        ("source", "model", "GPUs", "runs", "tau", "tau, unseen", "regret", "regret, unseen"),
         (
             (s.source, s.model, str(s.gpus), str(s.n), *ranking([s], [other]))
             for s, other in sorted(pairs, key=lambda pair: -pair[0].regret)
@@ -244,16 +250,21 @@ def recorded(result: Validation, told: Validation) -> dict[str, object]:
 
 def in_percent(errors: Errors) -> dict[str, float]:
     """Return the mean error of each suite, in percent."""
-    return {name: round(100 * s.mape, 2) for name, s in errors.suites.items()}
+    return {name: round(100 * s.mape, 4) for name, s in errors.suites.items()}
 
 
 def main() -> None:
     """Write the page, the figure and the scores."""
     result = validate(published_runs(), Shipped())
     told = validate(recorded_runs(), Shipped())
+    scores = recorded(result, told)
+    known = json.loads(SCORES.read_text(encoding="utf-8"))
+    bad = unsaid(known, scores, CHANGELOG.read_text(encoding="utf-8"))
+    if any(bad.values()):
+        sys.exit(f"worse than recorded, say so under Predictions in CHANGELOG.md: {bad}")
     (DOCS / "accuracy.md").write_text(page(result, told), encoding="utf-8")
     (DOCS / "accuracy.png").write_bytes(image(draw(result), "png"))
-    SCORES.write_text(json.dumps(recorded(result, told), indent=2) + "\n", encoding="utf-8")
+    SCORES.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

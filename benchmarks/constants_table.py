@@ -16,9 +16,12 @@ from typing import Any, Final
 from plan3d.hardware_profiles.build import key_of
 from plan3d.hardware_profiles.parts import HERE, part_names, read, shipped
 from plan3d.hardware_profiles.tree import MARKS, Row, annotate, rows
+from plan3d.planner.validation.surroundings import GENERATIONS
 from plan3d.simulator.units import parse
 
 BENCHMARKS: Final = Path(__file__).parent
+LATEST: Final = max(last for _, years in GENERATIONS for last in years)
+"""Stands for no last year."""
 FITTED: Final = re.compile(
     r"benchmarks/fit_\w+\.py on \d+ published runs \(([\w-]+)\).*?: \+- (.*); "
     r"before any measurement (.*) was assumed"
@@ -64,10 +67,38 @@ four states, and in which a run is predicted (`planner/validation/surroundings.p
 `aleph-alpha-2023` has `loss_apart` is left out with `aa-layouts` like a constant."""
 
 
+CHOSEN = """\
+## Which generation a run is predicted with
+
+By framework and year, for every published run alike (`planner/validation/surroundings.py`): the
+first line whose words the framework's name has (as a regular expression, in lower case; for PyTorch
+1, the notes, too), and in it the first year that is not before the run's. What a source says of its
+software's state then takes the variants of a generation (`-eager`, `-async-tp`, `-bf16`, nanotron's
+states): [software generations](decisions/software-generations.md). A plan has the generation of its
+`--framework`."""
+
+
 def text() -> str:
     """Return the page."""
     parts = (line for kind in KINDS for line in section(kind))
-    return "\n".join((HEAD, "", *one_suite(), *parts, ""))
+    return "\n".join((HEAD, "", *one_suite(), "", *chosen(), *parts, ""))
+
+
+def chosen() -> Iterator[str]:
+    """Yield which generation is chosen from framework and year."""
+    yield from (CHOSEN, "")
+    body = (
+        (
+            f"`{words.replace('|', '`, `')}`" if words else "anything else",
+            ", ".join(f"{name} {_until(last)}".strip() for last, name in years.items()),
+        )
+        for words, years in GENERATIONS
+    )
+    yield from table(("framework's words", "generation"), body)
+
+
+def _until(last: int) -> str:
+    return "" if last == LATEST else f"(to {last})"
 
 
 def one_suite() -> Iterator[str]:

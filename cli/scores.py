@@ -48,11 +48,19 @@ def _held(name: str, found: Coverage | None) -> str:
 
 
 def _lines(result: Validation, unseen: Validation) -> Iterator[str]:
-    """Say how good predictions are, each with how good they are where no constant was fitted."""
+    """Say how good predictions are, each with how good they are where no constant was fitted.
+
+    The latter are of the published runs as their sources print them.
+    """
+    which = "each suite with constants fitted to the others"
+    if any(p.run.node_allreduce_gb_s for p in unseen.predictions):
+        which = f"without jobs' records, {which}"
+    if len(unseen.predictions) < len(result.predictions):
+        which = f"the {len(unseen.predictions):,} published runs among them, {which}"
     for name, said in QUANTITIES.items():
         yield f"{name}: {said(result)}"
         if unseen.predictions:
-            yield f"{name}, each suite with constants fitted to the others: {said(unseen)}"
+            yield f"{name}, {which}: {said(unseen)}"
 
 
 def _error(errors: Errors) -> str:
@@ -103,7 +111,7 @@ def _sweeps(result: Validation, unseen: Validation) -> Table:
     last = ("regret", "unseen") if whole else ("regret",)
     return Table(
         title="Ranking by sweep",
-        head=("source", "model", "GPUs", "layouts", "tau", *last),
+        head=("source", "model", "GPUs", "runs", "tau", *last),
         rows=tuple(
             (
                 s.source, s.model, f"{s.gpus:,}", f"{s.n}", f"{s.tau:.2f}", percent(s.regret),

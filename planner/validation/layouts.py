@@ -103,8 +103,25 @@ def _degrees(run: Run) -> Choice[Layout]:
             "impossible layout",
             f"columns pp {pp} times vpp {run.vpp or 1} are more stages than layers {run.layers}",
         )
+    _check_shares(run, dp)
     layout = Layout(tp=tp, pp=pp, cp=cp, ep=run.ep or 1, dp=dp * own_dimension)
     return Choice(layout, ("ep folded into dp",) if own_dimension > 1 else ())
+
+
+def _check_shares(run: Run, dp: int) -> None:
+    """Refuse experts or sequences that the ranks cannot share out."""
+    if (run.experts or 1) % (run.ep or 1):
+        raise SkipError(
+            "impossible layout",
+            f"column ep {run.ep} does not divide experts {run.experts or 'unstated'}",
+        )
+    together = dp * (run.micro_batch or 1)
+    if run.global_batch is not None and together > run.global_batch:
+        raise SkipError(
+            "impossible layout",
+            f"columns dp {dp} times micro_batch {run.micro_batch or 'unstated'} are more "
+            f"sequences than global_batch {run.global_batch}",
+        )
 
 
 def _zero(run: Run) -> Choice[int]:

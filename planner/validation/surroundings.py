@@ -47,7 +47,7 @@ NETWORKS: Final = (
     (NVLINK_RACK, "nvl72-400"),
     ("dgx-2", "edr-8x100-dgx2"),
     (r"\befa\b.*a100", "efa-p4d"),
-    (r"\befa\b|nanotron", "efa-p5"),  # nanotron's published sweeps ran on AWS p5 (playbook)
+    (r"\befa\b", "efa-p5"),
     ("omni-path", "opa-4x100"),
     (r"8x400 gb/s roce", "roce-8x400"),
     (r"4x100 gb/s", "edr-4x100"),
@@ -58,12 +58,14 @@ NETWORKS: Final = (
     ("^100 ?gb/s", "ib-1x100"),
     (r"\bndr\b|400 gb/s", "ndr-8x400"),
     (r"\| gb200", "nvl72-400"),  # the GPU: sold as racks
+    ("nanotron", "efa-p5"),  # its published sweeps, which name none, ran on AWS p5 (playbook)
 )
-"""Words on the network between nodes, and the profile; the first that matches."""
+"""Words on the network between nodes, and the profile; the first that matches: what a source says
+of its network comes before what its GPU or framework lets one expect."""
 
 GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
     ("nanotron|picotron", {9999: "nanotron-2024"}),
-    (r"torch 1\.|torch 1\.13", {9999: "fsdp-2022"}),
+    (r"torch 1\.", {9999: "fsdp-2022"}),
     ("composer|foundry", {2022: "fsdp-2022", 9999: "fsdp-2023"}),
     ("jax", {9999: "jax-2024"}),
     ("kempnerforge", {9999: "kempnerforge-2026"}),

@@ -16,6 +16,9 @@ from plan3d.simulator.estimate import estimate_table
 
 UNIT: Final = 100.0
 """Measured over predicted, or the reverse, beyond which a unit must be wrong: ms for s. [1]"""
+EMPTY: Final = 20.0
+"""Predicted memory over measured beyond which a unit must be wrong: a share of the GPU's memory for
+GB. [1]"""
 OVERFULL: Final = 1.02
 """Measured memory over the GPU's beyond which a unit must be wrong: MB for GB, or GB for GiB of a
 GPU that is nearly full. [1]"""
@@ -73,6 +76,10 @@ def _plausible(
         elif (p.measured_bytes or 0.0) > OVERFULL * capacity:
             held, room = (p.measured_bytes or 0.0) / 2**30, capacity / 2**30
             text = f"mem_gb {p.run.mem_gb:g} is {held:.1f} GiB, on a GPU of {room:.1f}"
+            doubtful.append(("wrong unit of memory", f"run {p.run.id}: {text}; is its unit right?"))
+        elif p.measured_bytes and p.predicted_bytes > EMPTY * p.measured_bytes:
+            times = p.predicted_bytes / p.measured_bytes
+            text = f"mem_gb {p.run.mem_gb:g} is {times:.3g} times less than predicted"
             doubtful.append(("wrong unit of memory", f"run {p.run.id}: {text}; is its unit right?"))
         else:
             kept.append(p)

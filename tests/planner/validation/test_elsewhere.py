@@ -86,7 +86,8 @@ def test_nothing_that_fits_or_chooses_knows_of_them() -> None:
     assert found == READERS
 
 
-def test_the_table_of_the_page() -> None:
+def test_the_table_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     page = runpy.run_path(str(ROOT / "benchmarks" / "accuracy_others.py"))
     *rows, last = page["others"](dict.fromkeys(RUNS.suites, shipped()))
     assert [row[0] for row in rows] == list(RUNS.suites)
@@ -97,3 +98,9 @@ def test_the_table_of_the_page() -> None:
     assert sum(int(row[2]) for row in rows) == int(last[2]) == sum(not r.flag for r in RUNS.rows)
     assert set(page["recorded"]()) == set(RUNS.suites)
     assert page["score"]() == last[3]
+    *ranked, every = page["sweeps"]()
+    assert {len(row) for row in (*ranked, every)} == {len(page["SWEEPS_HEAD"])}
+    assert sum(int(row[1]) for row in ranked) == int(every[1])
+    weighted = sum(int(row[1]) * float(row[3]) for row in ranked) / int(every[1])
+    assert float(every[3]) == pytest.approx(weighted, abs=0.01)
+    assert page["regret"]() == every[4]

@@ -76,7 +76,7 @@ def test_else_the_profile_stands(run: Callable[..., Run], changes: dict[str, obj
 def test_jobs_that_measured_differently_are_different_questions(
     run: Callable[..., Run], profiles: Profiles
 ) -> None:
-    facts = {"gpu": "h100-80g-sxm", "gpus": 16, "dp": 2, "precision": "bf16"}
+    facts = {"gpu": "h100-80g-sxm", "gpus": 16, "dp": 2, "precision": "bf16", "global_batch": 8}
     a, b, c = (
         case_of(run(**facts, id=str(i), allreduce_gb_s=speed), profiles)
         for i, speed in enumerate((None, 5.0, None))

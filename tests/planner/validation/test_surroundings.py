@@ -35,6 +35,7 @@ def test_every_name_of_the_rules_is_shipped() -> None:
         ({"inter_node": "EFA 3200 Gbps", "gpu": "h100-80g-sxm"}, "efa-p5"),
         ({"notes": "EFA network", "gpu": "a100-40g-sxm"}, "efa-p4d"),
         ({"framework": "nanotron v0.5", "gpu": "h100-80g-sxm"}, "efa-p5"),
+        ({"framework": "nanotron", "inter_node": "8x400 Gb/s NDR"}, "ndr-8x400"),
         ({"framework": "llm-foundry/Composer FSDP", "gpu": "h100-80g-sxm"}, "ndr-8x400"),
         ({"inter_node": "InfiniBand (not detailed)"}, "hdr-8x200"),
     ],

@@ -125,6 +125,14 @@ def test_gb_for_gib_is_named_on_a_full_gpu(run: Build, profiles: Profiles, fake:
     assert report.doubtful[0].startswith("run 77.3: mem_gb 77.3 is 77.3 GiB, on a GPU of 74.5")
 
 
+def test_a_share_of_the_memory_is_no_gb(run: Build, profiles: Profiles, fake: Fake) -> None:
+    """200 GB of a micro-batch of 4 are predicted: 0.62 is 323 times less, 12.5 is 16 times less."""
+    rows = tuple(run(id=str(gb), mem_gb=gb, iter_s=1.0) for gb in (0.62, 12.5))
+    report = validate(Runs(rows=rows), profiles, fake(lambda t: 0 * t.tp + 1.0))
+    assert [p.run.id for p in report.predictions] == ["12.5"]
+    assert report.doubtful[0].startswith("run 0.62: mem_gb 0.62 is 323 times less than predicted")
+
+
 @pytest.mark.parametrize(
     ("changes", "columns"),
     [
@@ -132,6 +140,9 @@ def test_gb_for_gib_is_named_on_a_full_gpu(run: Build, profiles: Profiles, fake:
         ({"tp": 8, "heads": 12}, "tp 8 does not divide heads 12"),
         ({"tp": 1, "pp": 8, "vpp": 7}, "pp 8 times vpp 7 are more stages than layers 48"),
         ({"gpu": "abacus"}, "gpu is 'abacus'"),
+        ({"tp": 2, "dp": 4, "ep": 4}, "ep 4 does not divide experts unstated"),
+        ({"tp": 2, "dp": 4, "ep": 4, "experts": 6}, "ep 4 does not divide experts 6"),
+        ({"micro_batch": 8}, "dp 1 times micro_batch 8 are more sequences than global_batch 4"),
     ],
 )
 def test_a_contradiction_is_named_and_left_out(
