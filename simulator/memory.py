@@ -147,13 +147,14 @@ def stage_terms(
     )
     # At the end of backward, of all blocks but the one that works.
     routing = np.where(full, share * np.maximum(layers - 1, 0.0) * blocks.routing_bytes, 0.0)
-    working = blocks.working_bytes + again + routing + software.logits_kept * logits
     gradients = state.held_gradients(micro_batches)
     after = comes_last(software, micro_batches)
     # Blocks work backward after the logits are gone: the peak is where there is more of the two,
     # unless PyTorch's allocator, which moves nothing, has cut the logits' memory for what stays:
     # the next ones then need other memory, and blocks work in what is left of the first.
     apart = (micro_batches > 1) & (logits > 0) & software.loss_apart
+    left = np.where(apart, 0.0, software.logits_kept * logits)
+    working = blocks.working_bytes + again + routing + left
     in_loss = logits >= working
     terms: dict[str, Floats] = {
         "parameters_bytes": state.held_parameters(micro_batches),
