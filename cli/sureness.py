@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+
 from plan3d.cli.words import brief, gib, percent, seconds_between
 from plan3d.planner.result import Outlook, SearchResult
+from plan3d.planner.safer import safest_first
 from plan3d.planner.uncertainty.regimes import WORDS, Regime
 
 RISKY: Final = 0.1
@@ -46,13 +49,16 @@ def of_order(result: SearchResult) -> Iterator[str]:
 def _surer(result: SearchResult) -> Iterator[str]:
     """Name the listed plan that takes the least time if one that fails costs its share again.
 
-    That is the measure of `plan3d.planner.safer`, there within near-ties, here in the whole list.
+    A search puts it in front where it is nearly as fast; here the whole list is looked through.
     """
     listed = [(plan, plan.outlook) for plan in result.plans if plan.outlook is not None]
     if not listed or listed[0][1].out_of_memory < RISKY:
         return
-    best, sure = min(listed, key=lambda x: (1 + x[0].behind) / max(1 - x[1].out_of_memory, 1e-12))
-    if best is not listed[0][0]:
+    score = np.array([1 + plan.behind for plan, _ in listed])
+    fails = np.array([sure.out_of_memory for _, sure in listed])
+    first = safest_first(np.arange(len(listed)), score, fails, near=np.inf)[0]
+    best, sure = listed[first]
+    if first > 0:
         yield (
             f"More likely to fit: {brief(best.layout)}, {percent(best.behind)} slower, "
             f"{chance(sure.out_of_memory)} likely to run out of memory"

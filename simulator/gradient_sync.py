@@ -9,10 +9,12 @@ D : replicas (dp * cp), of which s shard (HSDP: s < D) and D/s replicate
 ZeRO stage  once per step                             in every micro-batch
 ==========  ========================================  ======================
 0           all-reduce(rP)
-1, 2        reduce-scatter(rP) + all-gather(wP)       (2: some frameworks)
+1, 2        reduce-scatter(rP) + all-gather(wP)       (2: most frameworks)
 3                                                     2 gathers + 1 scatter
 ==========  ========================================  ======================
 
+Where gradients of ZeRO-2 and 3 are reduced once, `model_states.reduces_every` says; where weights
+are gathered once, `model_states.stays_gathered`.
 Some software all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass.
 With s < D the shards' gradients are all-reduced over the D/s replicas besides.
 

@@ -11,6 +11,7 @@ from plan3d.simulator.layout import LayoutTable, Recompute
 from plan3d.simulator.model_states import StageState, comes_last
 from plan3d.simulator.numeric import Bools, Floats, Numeric
 from plan3d.simulator.pipeline import StageLayers, in_flight, one_rank_has_both_ends
+from plan3d.simulator.software import Software
 from plan3d.simulator.stage_params import StageParams, stage_params
 
 
@@ -141,19 +142,13 @@ def stage_terms(
     kept = np.where(full, share * blocks.input_bytes + (1 - share) * kept, kept)
     parallel = table.dp * table.cp > 1
     logits = logits_bytes if place.last else np.zeros(len(table))
-    again = np.where(full, blocks.whole_bytes, 0.0)
-    again = again + np.where(
-        table.recompute == Recompute.SELECTIVE, blocks.whole_bytes - blocks.selective_bytes, 0.0
-    )
-    # At the end of backward, of all blocks but the one that works.
-    routing = np.where(full, share * np.maximum(layers - 1, 0.0) * blocks.routing_bytes, 0.0)
-    working = blocks.working_bytes + again + routing + software.logits_kept * logits
     gradients = state.held_gradients(micro_batches)
     after = comes_last(software, micro_batches)
     # Blocks work backward after the logits are gone: the peak is where there is more of the two,
     # unless PyTorch's allocator, which moves nothing, has cut the logits' memory for what stays:
     # the next ones then need other memory, and blocks work in what is left of the first.
     apart = (micro_batches > 1) & (logits > 0) & software.loss_apart
+    working = _working_bytes(software, table, blocks, share * layers, np.where(apart, 0.0, logits))
     in_loss = logits >= working
     terms: dict[str, Floats] = {
         "parameters_bytes": state.held_parameters(micro_batches),
@@ -180,13 +175,34 @@ def stage_terms(
     late = late_tensors(software, layers, flying, micro_batches) * blocks.gathered_bytes
     # What several micro-batches in flight free and take in turn lies among what they keep: of one
     # alone, all is freed in the reverse order, and leaves no holes.
-    among = np.where(flying > 1, software.memory_cached, 0.0)
+    among = software.memory_cached * (flying > 1)
     cached = among * moving + late + afterwards - beyond
     # An allocator that runs out of memory waits for what is late, and gives back what it cached.
     # A byte stays free, so that terms that are summed in another order are within the memory, too.
     kept = np.clip(context.cluster.gpu.memory_bytes - 1.0 - needed, 0.0, cached)
     terms["margin_bytes"] = margin + kept
     return MemoryTerms(terms=terms, total_bytes=needed + kept, kept_bytes=kept, stage=stage)
+
+
+def _working_bytes(
+    software: Software, table: LayoutTable, blocks: BlockActivations, replayed: Floats,
+    logits: Floats,
+) -> Floats:  # fmt: skip
+    """Return what is there while a block works backward, beside what all keep, shape (n,) [bytes].
+
+    With full recomputation of `replayed` blocks, and `logits` that may live on.
+    """
+    again = np.where(
+        table.recompute == Recompute.SELECTIVE, blocks.whole_bytes - blocks.selective_bytes, 0.0
+    )
+    again = np.where(table.recompute >= Recompute.FULL, blocks.whole_bytes, again)
+    working = blocks.working_bytes + again
+    if software.logits_kept:
+        working = working + software.logits_kept * logits
+    if software.keeps_routing:  # at the end of backward, of all replayed blocks but the one at work
+        before = np.maximum(replayed - 1, 0.0) * (table.recompute >= Recompute.FULL)
+        working = working + before * blocks.routing_bytes
+    return working
 
 
 def logits_bytes(context: Context, table: LayoutTable, columns: Numeric) -> Numeric:

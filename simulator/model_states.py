@@ -50,6 +50,12 @@ def comes_last(software: Software, micro_batches: Numeric) -> Bools:
     return np.asarray(software.frees_gradients & (np.asarray(micro_batches) <= 1))
 
 
+def reduces_every(software: Software, table: LayoutTable) -> Bools:
+    """Return where ZeRO-2/3 reduce gradients in every micro-batch, shape (n,); else only once."""
+    once = software.pipelines_reduce_once & (table.pp > 1)
+    return np.asarray((table.zero > 1) & software.zero2_every_micro_batch & ~once)
+
+
 def stays_gathered(software: Software, table: LayoutTable) -> Bools:
     """Return where weights that ZeRO-3 gathered stay so between micro-batches, shape (n,).
 
@@ -59,8 +65,7 @@ def stays_gathered(software: Software, table: LayoutTable) -> Bools:
     (``set_reshard_after_backward(False)``, torch/distributed/pipelining/stage.py); it reduces when
     the last one is over (``run_post_backward``).
     """
-    piped = (table.zero > 2) & (table.pp > 1)
-    return np.asarray(piped & (not software.zero2_every_micro_batch))
+    return np.asarray((table.zero > 2) & (table.pp > 1) & software.pipelines_reduce_once)
 
 
 def stage_state(context: Context, table: LayoutTable, params: StageParams) -> StageState:
@@ -89,11 +94,12 @@ def stage_state(context: Context, table: LayoutTable, params: StageParams) -> St
 
     copy = held(1) * (0.0 if precision.gradient_bytes else software.gradient_copy_bytes)
     reduced = held(2) * gradient
-    whole = (table.zero >= 2) & (not software.zero2_every_micro_batch)
+    once = ~reduces_every(software, table)
+    whole = (table.zero >= 2) & once
     summed = (own + routed) * software.reduce_bytes
     stands = stays_gathered(software, table)
     weights = held(3) * precision.weight_bytes
-    unit = _gathered_bytes(context, table, params, alone=not software.zero2_every_micro_batch)
+    unit = _gathered_bytes(context, table, params, alone=once)
     return StageState(
         parameters_bytes=weights,
         standing_bytes=weights + np.where(stands, (own + routed) * precision.weight_bytes, 0.0),
@@ -108,7 +114,7 @@ def stage_state(context: Context, table: LayoutTable, params: StageParams) -> St
 
 
 def _gathered_bytes(
-    context: Context, table: LayoutTable, params: StageParams, *, alone: bool = False
+    context: Context, table: LayoutTable, params: StageParams, *, alone: Bools | bool = False
 ) -> Numeric:
     r"""Bytes of parameters that ZeRO-3 holds gathered, and of a block's whole gradient [bytes].
 
@@ -126,10 +132,10 @@ def _gathered_bytes(
     params
         The stage's parameters.
     alone
-        Without the gradient: all are whole anyway.
+        Where without the gradient: all are whole anyway.
     """
     weight = context.work.precision.weight_bytes
-    reduce = 0.0 if alone else context.software.reduce_bytes
+    reduce = np.where(alone, 0.0, context.software.reduce_bytes)
     block = params.largest_block + params.largest_experts
     largest = np.maximum(block, params.ends)
     return np.where(table.zero > 2, weight * (block + largest) + reduce * block, 0.0)

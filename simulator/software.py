@@ -40,7 +40,7 @@ class Software:
     scatter_gather: bool
     """Pipeline transfers are split over the tensor-parallel ranks."""
     zero2_every_micro_batch: bool
-    """ZeRO-2/3 reduce gradients in every micro-batch, not only the last."""
+    """ZeRO-2/3 reduce gradients in every micro-batch, not only the last: see `reduces_every`."""
     logits_bytes: float
     """Bytes per logit alive at the peak of the loss. [bytes]"""
     memory_margin: float
@@ -91,6 +91,9 @@ class Software:
     gather_piece_s: float = 0.0
     """CPU time to gather one rank's part of one tensor of weights under ZeRO-1 and 2, where they
     are sliced and copied one by one. [s]"""
+    pipelines_reduce_once: bool = False
+    """In pipelines ZeRO-2/3 reduce gradients after the last micro-batch all the same, and weights
+    that ZeRO-3 gathered stay so until then."""
     loss_forward_bytes: float = 16.0
     """Bytes per logit that the softmax of the loss moves. [bytes]"""
     loss_backward_bytes: float = 10.0

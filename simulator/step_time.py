@@ -10,7 +10,7 @@ from plan3d.simulator.context import Context
 from plan3d.simulator.ends import EndTime
 from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s, reduces_afterwards
 from plan3d.simulator.layout import LayoutTable, Order, Recompute
-from plan3d.simulator.model_states import stays_gathered
+from plan3d.simulator.model_states import reduces_every, stays_gathered
 from plan3d.simulator.numeric import Floats, Ints, Numeric
 from plan3d.simulator.pipeline import StageLayers, bubble_s, idle_saved_s, one_rank_has_both_ends
 from plan3d.simulator.software import Software
@@ -224,13 +224,13 @@ def _replica_s(
     """
     software = context.software
     on = np.where(reduces_afterwards(software, table), 0.0, table.dp_overlap)
-    every = np.where((table.zero > 1) & software.zero2_every_micro_batch, micro_batches, 1.0)
+    every = np.where(reduces_every(software, table), micro_batches, 1.0)
     backward = n * (block.backward_s + replay_s)
     window = software.dp_overlap * on
     reduce = exposed_once_s(sync.reduce_s, window * backward, n, on)
     gather = exposed_once_s(sync.gather_s, window * n * block.forward_s, n, on)
     once = every * reduce + gather + sync.replicate_s
-    whole, traffic = _zero3_s(context, table, block, sync, micro_batches, n, replay_s)
+    whole, traffic = _zero3_s(context, table, block, sync, micro_batches, every, n, replay_s)
     three = table.zero > 2
     exposed = np.where(three, whole + sync.replicate_s, once) + sync.tied_s
     link = np.where(three, traffic, every * sync.reduce_s + sync.gather_s)
@@ -239,7 +239,7 @@ def _replica_s(
 
 def _zero3_s(
     context: Context, table: LayoutTable, block: BlockCosts, sync: SyncCosts,
-    micro_batches: Floats, n: Floats, replay_s: Floats,
+    micro_batches: Floats, reductions: Floats, n: Floats, replay_s: Floats,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     r"""Return exposed and link time of ZeRO-3 in a step [s].
 
@@ -254,7 +254,6 @@ def _zero3_s(
     share = software.zero3_overlap * table.dp_overlap
     gather, reduce = sync.block_gather_s, sync.block_reduce_s
     stays = stays_gathered(software, table)
-    reductions = micro_batches if software.zero2_every_micro_batch else np.ones(len(table))
     window = share * (block.backward_s + replay_s)
     ahead = np.maximum(gather - share * block.forward_s, 0.0)
     alone = np.maximum(gather - window, 0.0)

@@ -32,12 +32,14 @@ PARTS: Final = {
 """What is drawn as one: colour, and terms of `Memory`."""
 ROW, AROUND = 0.26, 1.2
 """Height of a bar, and of what is around the bars. [inches]"""
+FEWEST: Final = 3
+"""Bars that a figure has room for at least: one alone is lower than its axis and legend. [1]"""
 
 
 @styled
 def draw(stages: Sequence[Memory], capacity_bytes: float) -> Figure:
     """Draw a bar for each stage, and a line where the GPU is full."""
-    figure, (axes,) = canvas(ROW * len(stages) + AROUND)
+    figure, (axes,) = canvas(ROW * max(len(stages), FEWEST) + AROUND)
     plain_bars(axes, [f"stage {i + 1}" for i in range(len(stages))])
     rows, left = np.arange(len(stages)), np.zeros(len(stages))
     for word, (colour, names) in PARTS.items():

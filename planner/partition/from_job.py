@@ -172,6 +172,8 @@ def _devices(context: Context, layout: Layout, layers: Layers, micro_batches: fl
     moving[-1] += kept.head_bytes[0]
     if software.loss_apart and micro_batches > 1:
         moving, loss = moving + loss, np.zeros(layout.pp)
+    left = software.logits_kept * loss
+    moving, loss = moving + left, loss - left
     held = held + _beyond_bytes(context, layout, layers, micro_batches, flying, moving, loss)
     if layout.dp * layout.cp > 1:
         held = held + software.bucket_bytes

@@ -171,13 +171,14 @@ def test_what_stays_stands_where_the_logits_were() -> None:
 
 
 def test_routers_keep_all_blocks_but_the_one_that_works() -> None:
-    """Where blocks are replayed: 15 of 16, in the peak of a block."""
+    """Where blocks are replayed: 15 of 16, or 3 of 4, in the peak of a block."""
     model, keeps = replace(MIXTURE, vocab=64), replace(PLAIN, keeps_routing=True)
     job = (model, WORK, DGX)
     each = block_activations(
         Context(model=model, work=WORK, cluster=DGX, software=keeps), one(Layout())
     )
-    for layout, blocks in ((Layout(recompute=Recompute.FULL), 15), (Layout(), 0)):
+    full, four = Recompute.FULL, Layout(recompute=Recompute.BLOCK, recompute_layers=4)
+    for layout, blocks in ((Layout(recompute=full), 15), (four, 3), (Layout(), 0)):
         usual, kept = (estimate(*job, s, layout).memory for s in (PLAIN, keeps))
         more = kept.transient_bytes - usual.transient_bytes
         assert more == pytest.approx(blocks * each.routing_bytes[0])

@@ -140,12 +140,16 @@ def test_gradients_reduced_once_a_step_are_summed_whole() -> None:
 
 
 def test_pipelines_keep_parameters_gathered_between_micro_batches() -> None:
-    """Where gradients are reduced once a step: 2 bytes a weight, whole and as its shard."""
-    context = replace(CONTEXT, software=PLAIN)
+    """Where they reduce once a step: 2 bytes a weight, whole and as its shard."""
+    software = replace(PLAIN, zero2_every_micro_batch=True, pipelines_reduce_once=True)
+    context = replace(CONTEXT, software=software)
     found = state(Layout(dp=4, pp=2, zero=3, shard=4), params(400.0, unit=50.0), context=context)
     assert found.held_parameters(1.0)[0] == 2 * 100
     assert found.held_parameters(2.0)[0] == 2 * 100 + 2 * 400
     assert found.held_gathered(2.0)[0] == 0  # all are
+    assert found.held_gradients(2.0)[0] == 2 * 400
+    alone = state(Layout(dp=4, zero=3, shard=4), params(400.0, unit=50.0), context=context)
+    assert alone.held_gradients(2.0)[0] == 2 * 100  # no pipeline: reduced each time
     each = replace(context, software=replace(PLAIN, zero2_every_micro_batch=True))
     for other in (
         state(Layout(dp=4, zero=3, shard=4), params(400.0), context=context),

@@ -238,6 +238,14 @@ def test_zero_2_may_reduce_in_every_micro_batch(every: bool, times: int) -> None
     assert found.time.dp_comm_s == found.link.dp_link_s == pytest.approx(expected)
 
 
+def test_pipelines_of_some_software_reduce_once() -> None:
+    """As ZeRO-1 in the same pipeline, which always does."""
+    layout, untied = Layout(pp=2, dp=16, zero=2, shard=16), replace(GPT, tied=False)
+    software = {"zero2_every_micro_batch": True, "pipelines_reduce_once": True}
+    found, one = (run(replace(layout, zero=n), model=untied, **software) for n in (2, 1))
+    assert found.time.dp_comm_s == one.time.dp_comm_s > 0
+
+
 def test_hybrid_sharding_and_tied_embeddings_come_on_top() -> None:
     hybrid = Layout(dp=16, zero=1, shard=8)
     sync = replicas(hybrid)

@@ -36,7 +36,8 @@ def test_zero_3_gathers_in_every_micro_batch(
 def test_zero_3_gathers_once_in_a_pipeline() -> None:
     """Six layers of a stage, and one of its ends; all reduce after the last backward pass."""
     layout = Layout(pp=2, dp=16, zero=3, shard=16)
-    found = run(layout, zero3_overlap=1.0, model=replace(GPT, tied=False))
+    software = {"zero2_every_micro_batch": True, "pipelines_reduce_once": True}
+    found = run(layout, zero3_overlap=1.0, model=replace(GPT, tied=False), **software)
     sync = replicas(layout)
     gather, reduce = sync["block_gather_s"], sync["block_reduce_s"]
     block, _, _ = parts(layout)

@@ -57,6 +57,14 @@ def test_memory_has_a_bar_per_stage_up_to_its_total(plan: Plan) -> None:
     assert axes.lines[0].get_xdata() == [80, 80]
 
 
+def test_one_stage_has_room_for_its_axis(plan: Plan) -> None:
+    """With a title of two lines; a layout without room warns, which is an error here."""
+    figure = memory.draw([plan.estimate.memory], 80 * GIB)
+    style.entitle(figure, "gpt13b: what every stage holds\ntp1 pp1 dp64 mb4 zero3")
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_position().height > 0.2
+
+
 def test_every_term_of_memory_is_in_one_part() -> None:
     names = [name for _, terms in memory.PARTS.values() for name in terms]
     assert sorted(names) == sorted(EstimateTable.MEMORY)

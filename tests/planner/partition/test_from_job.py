@@ -65,6 +65,20 @@ def test_logits_apart_from_blocks_are_what_the_estimate_says(micro_batch: int) -
     assert max(found.memory_bytes) == pytest.approx(expected.memory_bytes, rel=1e-12)
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_logits_that_live_on_are_what_the_estimate_says(apart: bool) -> None:
+    """They are so many that the last stage is the fullest, but its blocks need more than is new."""
+    question = asked()
+    software = replace(question.software, logits_kept=0.99, loss_apart=apart)
+    model = replace(question.model, vocab=10 * question.model.vocab)
+    question = replace(question, software=software, model=model)
+    layout = replace(BASE, micro_batch=4, recompute=Recompute.FULL)
+    found = evaluate(partition_problem(question, layout), [2] * 4, [int(layout.recompute)] * 8)
+    expected = estimated(question, layout)
+    assert max(found.memory_bytes) == found.memory_bytes[-1]
+    assert max(found.memory_bytes) == pytest.approx(expected.memory_bytes, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
