@@ -16,7 +16,8 @@ ZeRO stage  once per step                             in every micro-batch
 Where gradients of ZeRO-2 and 3 are reduced once, `model_states.reduces_every` says; where weights
 are gathered once, `model_states.stays_gathered`.
 Some software all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass.
-With s < D the shards' gradients are all-reduced over the D/s replicas besides.
+With s < D the shards' gradients are all-reduced over the D/s replicas besides, once per step, after
+each reduction of the last micro-batch.
 
 References
 ----------

@@ -220,7 +220,8 @@ def _replica_s(
     """Return exposed and link time of data parallelism in a step. [s].
 
     Gradients hide in the last micro-batch's backward pass, gathered parameters in the first
-    one's forward; under ZeRO-3 each block's transfers hide in that block's own compute.
+    one's forward; under ZeRO-3 each block's transfers hide in that block's own compute. What the
+    replicas of a hybrid sharding all-reduce follows each reduction, beside the compute.
     """
     software = context.software
     on = np.where(reduces_afterwards(software, table), 0.0, table.dp_overlap)
@@ -228,11 +229,12 @@ def _replica_s(
     backward = n * (block.backward_s + replay_s)
     window = software.dp_overlap * on
     reduce = exposed_once_s(sync.reduce_s, window * backward, n, on)
+    last = exposed_once_s(sync.reduce_s + sync.replicate_s, window * backward, n, on)
     gather = exposed_once_s(sync.gather_s, window * n * block.forward_s, n, on)
-    once = every * reduce + gather + sync.replicate_s
+    once = (every - 1) * reduce + last + gather
     whole, traffic = _zero3_s(context, table, block, sync, micro_batches, every, n, replay_s)
     three = table.zero > 2
-    exposed = np.where(three, whole + sync.replicate_s, once) + sync.tied_s
+    exposed = np.where(three, whole, once) + sync.tied_s
     link = np.where(three, traffic, every * sync.reduce_s + sync.gather_s)
     return exposed, link + sync.replicate_s + sync.tied_s
 
@@ -248,7 +250,9 @@ def _zero3_s(
     with gathers *g* and reductions *q* of a block, which hide in its passes' *W*: *F* and *B* are
     what forward and backward do not hide of *g*. All *m* micro-batches gather; of them *r* reduce,
     all or the last. Where weights stay gathered in a pipeline (`stays_gathered`), they are gathered
-    once, forward, and what is reduced after the last backward pass hides in nothing.
+    once, forward, and what is reduced after the last backward pass hides in nothing. Replicas
+    all-reduce on a stream of their own (``all_reduce_stream``, ``foreach_reduce`` in PyTorch's
+    fsdp/_fully_shard/_fsdp_collectives.py), in what the last backward pass leaves.
     """
     software = context.software
     share = software.zero3_overlap * table.dp_overlap
@@ -261,7 +265,9 @@ def _zero3_s(
     late = np.where(stays, ahead + reduce, micro_batches * (ahead + alone) + reductions * more)
     gathers = np.where(stays, 1.0, micro_batches)
     passes = np.where(stays, 1.0, 2.0)
-    whole = n * late + gathers * gather + reductions * reduce
+    left = n * np.maximum(window - gather - reduce, 0.0)
+    copies = exposed_once_s(sync.replicate_s, left, n, np.where(stays, 0.0, share))
+    whole = n * late + gathers * gather + reductions * reduce + copies
     return whole, n * (passes * gathers * gather + reductions * reduce)
 
 

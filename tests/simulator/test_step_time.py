@@ -256,6 +256,20 @@ def test_hybrid_sharding_and_tied_embeddings_come_on_top() -> None:
     assert tied.time.dp_comm_s > apart.time.dp_comm_s == 0
 
 
+@pytest.mark.parametrize("zero", [1, 3])
+def test_replicas_of_a_hybrid_sharding_reduce_beside_the_backward_pass(zero: int) -> None:
+    """All but the last block's share of it, where there is time enough; alone, nothing hides."""
+    hybrid, node = Layout(dp=16, zero=zero, shard=8), Layout(dp=8, zero=zero, shard=8)
+    copies = replicas(hybrid)["replicate_s"]
+    half = replace(WORK, global_batch=WORK.global_batch // 2)  # as many micro-batches on one node
+    free = replace(PLAIN, dp_overlap=1.0, zero3_overlap=1.0)
+    for overlap, shown in ((1, copies / GPT.layers), (0, copies)):
+        found = estimate(GPT, WORK, DGX, free, replace(hybrid, dp_overlap=overlap))
+        alone = estimate(GPT, half, DGX, free, replace(node, dp_overlap=overlap))
+        assert found.time.dp_comm_s - alone.time.dp_comm_s == pytest.approx(shown)
+        assert found.link.dp_link_s - alone.link.dp_link_s == pytest.approx(copies)
+
+
 def test_overhead_by_hand() -> None:
     """A fixed time; 1 % of the kernels per doubling of four nodes."""
     layout = Layout(dp=32)
