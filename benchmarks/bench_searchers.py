@@ -2,7 +2,7 @@
 
 Run as ``OMP_NUM_THREADS=1 python benchmarks/bench_searchers.py``. The black box is a recorded
 sweep: the layouts that a source measured are the space, their measured times the answers. Some
-twenty minutes on two cores that do nothing else, two processes of one thread; needs torch.
+ten minutes on two cores that do nothing else, two processes of one thread; needs torch.
 """
 
 from collections import defaultdict
