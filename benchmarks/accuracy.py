@@ -56,8 +56,8 @@ def page(result: Validation, told: Validation) -> str:
     """Return the page."""
     others = unseen(result.predictions)
     known = json.loads(UNSEEN_MEMORY.read_text(encoding="utf-8"))
-    learnt = (*map(as_unseen, result.predictions), *elsewhere.result().predictions)
-    left_out = without_each(learnt)
+    new = tuple(map(as_unseen, result.predictions))
+    left_out = without_each((*map(as_unseen, told.predictions), *elsewhere.result().predictions))
     parts: Mapping[str, Iterable[str]] = {
         "summary": summary(result, others, told),
         "outcomes": outcomes(result.predictions, others),
@@ -65,8 +65,8 @@ def page(result: Validation, told: Validation) -> str:
         "time": times(result, others),
         "memory": memory(result, others),
         "full": full(told.predictions),
-        "intervals": intervals(result, left_out),
-        "near_best": chances(near_best(learnt, left_out)),
+        "intervals": intervals(result, told, left_out),
+        "near_best": chances(near_best((*new, *elsewhere.result().predictions), left_out)),
         "sweeps": sweeps(result, others),
         "worst": worst(result),
         "cached": [f"{software('nanotron-2024').memory_cached:.2f}"],
@@ -150,15 +150,18 @@ def left_out_sweeps(known: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     )  # fmt: skip
 
 
-def intervals(result: Validation, left_out: dict[str, Calibration]) -> Iterator[str]:
+def intervals(
+    result: Validation, told: Validation, left_out: dict[str, Calibration]
+) -> Iterator[str]:
     """Yield how many runs are inside their 90 % intervals."""
     others = elsewhere.result().predictions
     body = []
     for whose, own, new in (
-        ("published", result.predictions, tuple(map(as_unseen, result.predictions))),
+        ("published", result.predictions, map(as_unseen, result.predictions)),
+        ("with what jobs recorded", told.predictions, map(as_unseen, told.predictions)),
         ("other sources", others, others),
     ):
-        found, left = coverage(own), left_out_coverage(new, left_out)
+        found, left = coverage(own), left_out_coverage(tuple(new), left_out)
         for name, ours in (("step time", found.time), ("peak memory", found.memory)):
             theirs = left[name]
             if ours is not None and theirs is not None:

@@ -63,7 +63,7 @@ any measurement, shifted by what other generations say where they have something
 
 Three things more were found with one suite in view. The latencies of `efa-p5` are what jobs of
 `ultra` measured of their collectives, and stay when it is left out; so does that its jobs were in
-four states, and in which a run is predicted (`planner/validation/surroundings.py`). That
+four states, with which only `--runs recorded` predicts (`planner/validation/surroundings.py`). That
 `aleph-alpha-2023` has `loss_apart` is left out with `aa-layouts` like a constant."""
 
 

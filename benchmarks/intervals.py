@@ -3,7 +3,8 @@
 Run as ``python benchmarks/intervals.py [--dry]``, on the runs that ship; ``--dry`` prints and
 writes nothing. Residuals are those of predictions that no fit saw, for that is how a new source is
 predicted: published suites with constants fitted to the others (planner/validation/unseen.csv),
-and the runs of other sources (elsewhere.csv). Each test leaves out what it tests: a suite for the
+in the state of cluster and software that their jobs recorded, as a plan says which it is for; and
+the runs of other sources (elsewhere.csv). Each test leaves out what it tests: a suite for the
 intervals and for the chance to be near the best, a sweep for the chance to run out of memory.
 """
 
@@ -31,6 +32,7 @@ from plan3d.planner.uncertainty.fit import (
     ran_out,
 )
 from plan3d.planner.validation import Prediction, elsewhere_runs, published_runs, validate
+from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.runs import ELSEWHERE, PUBLISHED
 from plan3d.planner.validation.sweeps import both_outcomes, timed_sweeps
 from plan3d.planner.validation.unseen import as_unseen
@@ -44,7 +46,9 @@ def main() -> None:
     """Write the calibration, print the tests."""
     shipped = validate(published_runs(), Shipped()).predictions
     others = validate(elsewhere_runs(), Shipped()).predictions
-    learnt = (*map(as_unseen, shipped), *others)
+    told = validate(recorded_runs(), Shipped()).predictions
+    learnt = (*map(as_unseen, told), *others)
+    unseen = tuple(map(as_unseen, shipped))
     source = Source(
         runs=f"{PUBLISHED.name}, {ELSEWHERE.name}",
         digest=hashlib.sha256(PUBLISHED.read_bytes() + ELSEWHERE.read_bytes()).hexdigest()[:16],
@@ -55,12 +59,16 @@ def main() -> None:
         SHIPPED.write_text(as_toml(found), encoding="utf-8")
     left_out = without_each(learnt)
     show_bands(found)
-    for kind, own in (("published", learnt[: len(shipped)]), ("other sources", others)):
+    for kind, own, new in (
+        ("published", shipped, unseen),
+        ("with what jobs recorded", told, tuple(map(as_unseen, told))),
+        ("other sources", others, others),
+    ):
         for name, inside in (("step time", inside_time), ("peak memory", inside_memory)):
-            as_ships = inside(shipped if kind == "published" else others, found)
-            show_coverage(f"{name}, {kind}", as_ships, inside_left_out(own, left_out, inside))
+            new_inside = inside_left_out(new, left_out, inside)
+            show_coverage(f"{name}, {kind}", inside(own, found), new_inside)
     show_reliability(shipped, found.out_of_memory)
-    show_near_best(learnt, left_out)
+    show_near_best((*unseen, *others), left_out)
     show_regret(shipped, left_out)
 
 

@@ -19,7 +19,7 @@ from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.report import summarise
 from plan3d.planner.validation.rows import Case
 from plan3d.planner.validation.runs import published_runs
-from plan3d.planner.validation.unseen import UNSEEN, Figures
+from plan3d.planner.validation.unseen import UNSEEN, Figures, key_of
 
 UNSEEN_FITS: Final = Path(__file__).with_name("unseen_fits.json")
 """Constants that decide times, by suite and by generation or network."""
@@ -68,15 +68,17 @@ def rows(predictions: Sequence[Prediction], known: Mapping[str, str]) -> Iterato
             p.estimate.need_bytes,
         )
         written = ("" if x is None else f"{x:.6g}" for x in figures)
-        yield p.run.id, *written, known[p.run.suite]
+        yield key_of(p.run), *written, known[p.run.suite]
 
 
 def predict_unseen() -> None:
     """Write the predictions, and print their scores."""
+    told = cases_of(recorded_runs())
     found = predicted(left_out(cases_of(published_runs())))
-    timed = [case for case in cases_of(recorded_runs()) if case.measured_s]
+    more = predicted(left_out([case for case in told if key_of(case.run) != case.run.id]))
+    known = fitted_to([case for case in told if case.measured_s])
     with UNSEEN.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows(found, fitted_to(timed)))
+        csv.writer(file).writerows(rows([*found, *more], known))
     scores = summarise(found, {})
     for name, errors in (("time", scores.time), ("memory", scores.memory)):
         for suite, score in errors.suites.items():

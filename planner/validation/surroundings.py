@@ -219,20 +219,17 @@ def _is_eager(run: Run) -> bool:
 
 
 def _nanotron(run: Run, name: str, profiles: Profiles) -> str:
-    """Return the state of nanotron in jobs on several nodes: its pipelines', or its hosts'.
+    """Return the state of nanotron in a job on several nodes, by what the job recorded of itself.
 
-    Hosts issue collectives slowly in jobs whose all-reduce inside a node does not reach the
-    bandwidth of the profile: 437 GB/s on H100, where jobs measure 385-432, or 439-462. A job that
-    says nothing of itself is host-bound if it has pipelines: of the published jobs with pipelines
-    on several nodes 687 of 698 are, of those without 44 of 277.
+    Its version tells whether pipelines wait for transfers. Hosts issue collectives slowly in jobs
+    whose all-reduce inside a node does not reach the bandwidth of the profile: 437 GB/s on H100,
+    where jobs measure 385-432, or 439-462. A job that says nothing of itself is as a plan is:
+    after the fix, on hosts that keep up.
     """
     if run.gpus <= (run.gpus_per_node or 8):
         return name
-    piped = (run.pp or 1) > 1
-    if piped and BEFORE_FIX.search(run.version):
+    if (run.pp or 1) > 1 and BEFORE_FIX.search(run.version):
         return f"{name}-early"
-    if run.node_allreduce_gb_s is None:
-        return f"{name}-host-bound" if piped else name
     cluster = profiles.cluster(run.gpu, run.gpus_per_node or 8, "")
     return name if reaches_bandwidth(cluster, run) else f"{name}-host-bound"
 

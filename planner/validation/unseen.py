@@ -1,6 +1,7 @@
 """Predictions of runs that no constant was fitted to: each suite with constants fitted to others.
 
-The file is written by ``python benchmarks/unseen.py``; it goes with `published.csv`.
+The file is written by ``python benchmarks/unseen.py``; it goes with `published.csv`, and has runs
+once more with what their jobs recorded (`recorded.csv`), where that is known.
 """
 
 import csv
@@ -12,14 +13,16 @@ from pathlib import Path
 from typing import ClassVar, Final, TypeVar
 
 from plan3d.planner.validation.prediction import Prediction
+from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.report import Validation, summarise
-from plan3d.planner.validation.runs import published_runs
+from plan3d.planner.validation.runs import Run, published_runs
 from plan3d.simulator.result import Memory, StepTime
 
 UNSEEN: Final = Path(__file__).with_name("unseen.csv")
 SAME: Final = attrgetter(
     "source", "model", "gpus", "seq", "tp", "pp", "micro_batch", "global_batch", "iter_s",
-    "tokens_s_gpu", "tflops_gpu", "mfu", "mem_gb", "oom",
+    "tokens_s_gpu", "tflops_gpu", "mfu", "mem_gb", "oom", "version", "allreduce_gb_s",
+    "allgather_gb_s", "node_allreduce_gb_s",
 )  # fmt: skip
 """By which a run is the published one of its id, not another that has it."""
 Terms = TypeVar("Terms", StepTime, Memory)
@@ -51,15 +54,23 @@ class Figures:
 
 @cache
 def unseen_figures() -> dict[str, Figures]:
-    """Return the figures of each published run, by its id."""
+    """Return the figures of each published run, by its `key_of`."""
     with UNSEEN.open(encoding="utf-8", newline="") as file:
         return {row["id"]: Figures.of(row) for row in csv.DictReader(file)}
 
 
+def key_of(run: Run) -> str:
+    """Return what the file calls a run: its id, and whether its job's record is known."""
+    told = run.version or run.node_allreduce_gb_s is not None
+    return f"{run.id} recorded" if told else run.id
+
+
 @cache
 def _published() -> dict[str, object]:
-    """Return what says that a run is the published one, by its id."""
-    return {run.id: SAME(run) for run in published_runs().rows}
+    """Return what says that a run is the published one, by its `key_of`."""
+    return {
+        key_of(run): SAME(run) for runs in (published_runs(), recorded_runs()) for run in runs.rows
+    }
 
 
 def unseen(predictions: Iterable[Prediction]) -> Validation:
@@ -75,7 +86,7 @@ def as_unseen(prediction: Prediction) -> Prediction:
     """
     if not _known(prediction):
         return prediction
-    figures, estimate = unseen_figures()[prediction.run.id], prediction.estimate
+    figures, estimate = unseen_figures()[key_of(prediction.run)], prediction.estimate
     time = estimate.time
     if figures.step_s is not None:
         time = _scaled(time, figures.step_s / prediction.predicted_s)
@@ -89,8 +100,8 @@ def as_unseen(prediction: Prediction) -> Prediction:
 
 def _known(prediction: Prediction) -> bool:
     """Whether a run is a published one that was predicted, not only named like it."""
-    run = prediction.run
-    return run.id in unseen_figures() and SAME(run) == _published()[run.id]
+    key = key_of(prediction.run)
+    return key in unseen_figures() and SAME(prediction.run) == _published()[key]
 
 
 def _scaled(terms: Terms, factor: float) -> Terms:

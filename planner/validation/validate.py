@@ -14,8 +14,9 @@ from plan3d.planner.validation.runs import Runs
 from plan3d.planner.validation.surroundings import Profiles
 from plan3d.simulator.estimate import estimate_table
 
-UNIT: Final = 100.0
-"""Measured over predicted, or the reverse, beyond which a unit must be wrong: ms for s. [1]"""
+UNIT: Final = 200.0
+"""Measured over predicted, or the reverse, beyond which a unit must be wrong: ms for s, predicted
+within a factor of five. Jobs have taken 120 times what is predicted. [1]"""
 EMPTY: Final = 20.0
 """Predicted memory over measured beyond which a unit must be wrong: a share of the GPU's memory for
 GB. [1]"""

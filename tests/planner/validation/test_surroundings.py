@@ -105,10 +105,10 @@ def test_generation_by_framework_and_year(
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({}, "nanotron-2024-host-bound"),
+        ({}, "nanotron-2024"),
         ({"pp": 1}, "nanotron-2024"),
         ({"gpus": 8}, "nanotron-2024"),
-        ({"version": "after the fix of its pipelines"}, "nanotron-2024-host-bound"),
+        ({"version": "after the fix of its pipelines"}, "nanotron-2024"),
         ({"version": "before the fix of its pipelines"}, "nanotron-2024-early"),
         ({"version": "before the fix of its pipelines", "pp": 1}, "nanotron-2024"),
         ({"version": "before the fix of its pipelines", "gpus": 8}, "nanotron-2024"),
