@@ -111,9 +111,10 @@ def main() -> None:
     parser.add_argument("--unseen", action="store_true", help="leave one suite out, and predict it")
     given = parser.parse_args()
     runs = read_runs(given.runs)
-    fits = Fits(cases_of(with_records(runs)))  # a state's constants are fitted to jobs in it
+    told = cases_of(with_records(runs))
+    fits = Fits(told)  # a state's constants are fitted to jobs in it
     if given.unseen:
-        values = dict(unseen(cases_of(runs), fits))
+        values = dict(unseen([*cases_of(runs), *told], fits))
         UNSEEN_FITS.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
         predict_unseen()
         return

@@ -50,11 +50,9 @@ def _held(name: str, found: Coverage | None) -> str:
 def _lines(result: Validation, unseen: Validation) -> Iterator[str]:
     """Say how good predictions are, each with how good they are where no constant was fitted.
 
-    The latter are of the published runs as their sources print them.
+    The latter are of the published runs among them.
     """
     which = "each suite with constants fitted to the others"
-    if any(p.run.node_allreduce_gb_s for p in unseen.predictions):
-        which = f"without jobs' records, {which}"
     if len(unseen.predictions) < len(result.predictions):
         which = f"the {len(unseen.predictions):,} published runs among them, {which}"
     for name, said in QUANTITIES.items():

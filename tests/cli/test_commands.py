@@ -169,15 +169,13 @@ def test_validate_on_other_sources(capsys: Capture) -> None:
 
 
 def test_unseen_scores_say_whose_they_are(capsys: Capture, tmp_path: Path) -> None:
-    """Beside the scores of a file that has one published run, and of jobs that left a record."""
+    """Beside the scores of a file that has one published run, and of published runs alone."""
     head, first, second = PUBLISHED.read_text(encoding="utf-8").splitlines()[:3]
     table = tmp_path / "runs.csv"
     table.write_text("\n".join([head, first, f"mine-{second}", ""]))
     lines = printed(capsys, "validate", "--runs", str(table)).splitlines()
     whose = "the 1 published runs among them, each suite with constants fitted to the others"
     assert lines[2].startswith(f"step time, {whose}: mean error")
-    lines = printed(capsys, "validate", "--runs", "recorded", "--suite", "ultra").splitlines()
-    assert lines[2].startswith("step time, without jobs' records, each suite with constants")
     lines = printed(capsys, "validate", "--suite", "korth22").splitlines()
     assert lines[2].startswith("step time, each suite with constants fitted to the others")
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from plan3d.planner.validation import Prediction, Validation, published_runs, validate
+from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.unseen import as_unseen, unseen, unseen_figures
 from tests.planner.validation.conftest import Shipped
 
@@ -67,3 +68,15 @@ def test_only_published_runs_are_known(result: Validation, changes: dict[str, ob
     other = replace(known, run=replace(known.run, **changes))  # type: ignore[arg-type]
     assert len(unseen([known, other]).predictions) == 1
     assert as_unseen(other) is other
+
+
+def test_what_a_job_recorded_counts_where_its_suite_is_left_out() -> None:
+    """Twice the same run: what it measured of its network changes both predictions."""
+    name = "ultra-1574"
+    plain, told = (
+        next(p for p in validate(runs.of_suite("ultra"), Shipped()).predictions if p.run.id == name)
+        for runs in (published_runs(), recorded_runs())
+    )
+    for found, row in ((plain, name), (told, f"{name} recorded")):
+        assert as_unseen(found).predicted_s == pytest.approx(unseen_figures()[row].step_s)
+    assert as_unseen(told).predicted_s > as_unseen(plain).predicted_s
