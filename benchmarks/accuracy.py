@@ -26,8 +26,8 @@ from score_gate import unsaid
 from unseen import UNSEEN_MEMORY
 
 from plan3d.cli.commands.validate_command import Shipped
-from plan3d.cli.figures.accuracy import draw
 from plan3d.cli.figures.style import image
+from plan3d.cli.plots import shipped_accuracy
 from plan3d.hardware_profiles import software
 from plan3d.planner.uncertainty.calibration import Calibration
 from plan3d.planner.uncertainty.coverage import coverage
@@ -266,7 +266,7 @@ def main() -> None:
     if any(bad.values()):
         sys.exit(f"worse than recorded, say so under Predictions in CHANGELOG.md: {bad}")
     (DOCS / "accuracy.md").write_text(page(result, told), encoding="utf-8")
-    (DOCS / "accuracy.png").write_bytes(image(draw(result), "png"))
+    (DOCS / "accuracy.png").write_bytes(image(shipped_accuracy(), "png"))
     SCORES.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ from plan3d.cli.commands.validate_command import Shipped
 from plan3d.cli.figures import accuracy, breakdown, memory, pareto, roofline, scaling, timeline
 from plan3d.planner.result import Plan
 from plan3d.planner.validation import published_runs, validate
+from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.simulator.errors import InputError
 
 Plot = Callable[[Case, Plan], Figure]
@@ -58,5 +59,11 @@ PLOTS: Final[Mapping[str, Plot]] = {
 
 
 def shipped_accuracy() -> Figure:
-    """Draw predictions against the measured runs that ship."""
-    return accuracy.draw(validate(published_runs(), Shipped()))
+    """Draw predictions against the measured runs that ship.
+
+    Marked are jobs that recorded another state of their software than they are predicted with.
+    """
+    found, told = (validate(runs, Shipped()) for runs in (published_runs(), recorded_runs()))
+    recorded = {(p.run.id, p.software) for p in told.predictions}
+    others = {p.run.id for p in found.predictions if (p.run.id, p.software) not in recorded}
+    return accuracy.draw(found, others)
