@@ -58,7 +58,7 @@ NETWORKS: Final = (
     ("^100 ?gb/s", "ib-1x100"),
     (r"\bndr\b|400 gb/s", "ndr-8x400"),
     (r"\| gb200", "nvl72-400"),  # the GPU: sold as racks
-    ("nanotron", "efa-p5"),  # its published sweeps, which name none, ran on AWS p5 (playbook)
+    ("nanotron.*h100", "efa-p5"),  # its published sweeps, which name none, ran on p5 (playbook)
 )
 """Words on the network between nodes, and the profile; the first that matches: what a source says
 of its network comes before what its GPU or framework lets one expect."""
