@@ -21,6 +21,9 @@ References
 .. [2] P. Patarasuk, X. Yuan, "Bandwidth optimal all-reduce algorithms for clusters of
    workstations", JPDC 69(2), 2009, section 3. doi:10.1016/j.jpdc.2008.09.002
 .. [3] nccl-tests, doc/PERFORMANCE.md: algorithm and bus bandwidth.
+.. [4] NCCL's broadcast "is a pipeline starting from the root", around the ring, and there is no
+   other: github.com/NVIDIA/nccl issues 490 and 971; ``ncclTopoTuneModel`` in src/graph/tuning.cc
+   gives it a step for every rank.
 """
 
 import numpy as np
@@ -101,17 +104,38 @@ def reduce_scatter_s(size_bytes: Numeric, group: Group, cluster: Cluster) -> Num
     return _half_s(size_bytes, cluster.node.reduce_scatter_bytes_per_s, group, cluster)
 
 
+def broadcast_s(size_bytes: Numeric, group: Group, cluster: Cluster) -> Numeric:
+    r"""Time of a broadcast, a pipeline around the ring from its owner [4] [s].
+
+    .. math:: c = S, \quad t_{net} = a\,d
+
+    The first byte takes as many steps as an all-gather's; all of *S* passes each link. A chunk that
+    a rank receives whole before it sends it on is not in the law: it is a lower bound.
+
+    Parameters, shapes and units are those of `all_reduce_s`.
+    """
+    return _ring_s(size_bytes, cluster.node.all_gather_bytes_per_s, group, cluster)
+
+
 def _half_s(
     size_bytes: Numeric, node_bytes_per_s: float, group: Group, cluster: Cluster
 ) -> Numeric:
-    r"""Time of one half of a ring all-reduce [s].
+    """Time of one half of a ring all-reduce: of *S*, all but a rank's own share passes [s]."""
+    wire = size_bytes * (group.size - 1) / group.size
+    return _ring_s(wire, node_bytes_per_s, group, cluster)
 
-    .. math:: c = S (n-1)/n, \quad t_{net} = a\,d
+
+def _ring_s(
+    wire_bytes: Numeric, node_bytes_per_s: float, group: Group, cluster: Cluster
+) -> Numeric:
+    r"""Time of what goes once around a ring [s].
+
+    .. math:: t_{net} = a\,d
 
     Parameters
     ----------
-    size_bytes
-        *S*. [bytes]
+    wire_bytes
+        *c*. [bytes]
     node_bytes_per_s
         Bandwidth of this operation inside a node.
     group
@@ -119,8 +143,7 @@ def _half_s(
     cluster
         The networks.
     """
-    wire = size_bytes * (group.size - 1) / group.size
-    ring = _wire_s(wire, group.local - 1, node_bytes_per_s, group, cluster)
+    ring = _wire_s(wire_bytes, group.local - 1, node_bytes_per_s, group, cluster)
     between = np.where(group.nodes > 1, cluster.network.ring_latency_s * group.nodes, 0.0)
     return np.where(group.size > 1, ring + between, 0.0)
 

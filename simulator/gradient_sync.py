@@ -15,9 +15,10 @@ ZeRO stage  once per step                             in every micro-batch
 
 Where gradients of ZeRO-2 and 3 are reduced once, `model_states.reduces_every` says; where weights
 are gathered once, `model_states.stays_gathered`.
-Some software all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass.
-With s < D the shards' gradients are all-reduced over the D/s replicas besides, once per step, after
-each reduction of the last micro-batch.
+Some software all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass; some
+all-reduces them over all D, and the owners of weights broadcast them (`broadcasts`). Else, with
+s < D the shards' gradients are all-reduced over the D/s replicas besides, once per step, after each
+reduction of the last micro-batch.
 
 References
 ----------
@@ -26,17 +27,29 @@ References
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from plan3d.simulator.collectives import all_gather_s, all_reduce_s, p2p_s, reduce_scatter_s
+from plan3d.simulator.collectives import (
+    all_gather_s,
+    all_reduce_s,
+    broadcast_s,
+    p2p_s,
+    reduce_scatter_s,
+)
 from plan3d.simulator.context import Context
 from plan3d.simulator.layout import LayoutTable, Order
 from plan3d.simulator.numeric import Bools, Floats, Numeric, column
-from plan3d.simulator.parameters import block_matrices
+from plan3d.simulator.parameters import block_matrices, block_tensors
 from plan3d.simulator.placement import Group, place
 from plan3d.simulator.software import Software
 from plan3d.simulator.stage_params import StageParams, sync_ranks
+
+OPERATIONS: Final = {
+    "rs": reduce_scatter_s, "ar": all_reduce_s, "ag": all_gather_s, "bc": broadcast_s,
+}  # fmt: skip
+"""Reductions of gradients, then what spreads weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,7 +59,7 @@ class SyncTime:
     reduce_s: Floats
     """Reducing all gradients of the stage once."""
     gather_s: Floats
-    """Gathering all parameters of the stage once; 0 without sharding."""
+    """Gathering all parameters of the stage once, or their broadcasts; 0 without sharding."""
     block_reduce_s: Floats
     """The same for one block under ZeRO-3; 0 otherwise."""
     block_gather_s: Floats
@@ -65,45 +78,51 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
     stride = np.where(table.order == Order.TP_CP_EP_PP_DP, table.tp * table.pp, table.tp)
     replicas, expert_replicas = sync_ranks(table)
     shard = np.minimum(table.shard, replicas)
-    inside = np.where(table.zero > 0, shard, replicas)
-    group = place(inside, stride, per_node)
     expert_stride = stride / table.tp * table.ep * table.etp
-    expert_group = place(
-        np.minimum(inside, np.maximum(expert_replicas, 1)), expert_stride, per_node
-    )
+    sharded, whole, owned = table.zero > 0, table.zero > 2, broadcasts(software, table)
+
+    def groups(ranks: Numeric) -> tuple[Group, Group]:
+        """So many replicas of a block, and of its experts."""
+        experts = np.minimum(ranks, np.maximum(expert_replicas, 1))
+        return place(ranks, stride, per_node), place(experts, expert_stride, per_node)
+
+    keepers = groups(np.where(sharded, shard, replicas))
+    reducers = groups(np.where(sharded & ~owned, shard, replicas))
     across = place(replicas / shard, stride * shard, per_node)
     dense = params.blocks + params.ends
 
     def both(size: Numeric, experts: Numeric, how: str, pieces: Numeric = 1.0) -> Numeric:
-        operation = {"rs": reduce_scatter_s, "ag": all_gather_s, "ar": all_reduce_s}[how]
+        operation = OPERATIONS[how]
+        group, expert_group = reducers if how in ("rs", "ar") else keepers
         routed = np.where(experts > 0, operation(experts, expert_group, cluster), 0.0)
         return pieces * operation(size / pieces, group, cluster) + routed
 
-    sharded, whole = table.zero > 0, table.zero > 2
     after = reduces_afterwards(software, table)
-    scatter = both(dense * reduce_bytes, params.experts * reduce_bytes, "rs")
-    pieces = np.where(table.zero > 0, 1.0, _buckets(context, table, params))
-    reduced = both(dense * reduce_bytes, params.experts * reduce_bytes, "ar", pieces)
-    gather = both(dense * weight_bytes, params.experts * weight_bytes, "ag")
+    gradients, weights = ((dense * width, params.experts * width)
+                          for width in (reduce_bytes, weight_bytes))  # fmt: skip
+    pieces = np.where(sharded & ~owned, 1.0, _buckets(context, table, params))
+    halves = sharded & ~(after | owned)
+    reduce = np.where(halves, both(*gradients, "rs"), both(*gradients, "ar", pieces))
+    owners = np.minimum(shard, np.maximum(_layers(params) * block_tensors(context.model), 1))
+    gather = np.where(owned, both(*weights, "bc", owners), both(*weights, "ag"))
     block, experts = params.largest_block, params.largest_experts
 
     def per_block(width: float, how: str) -> Numeric:
         """One block's collective under ZeRO-3, and the copy of what goes through it."""
         copied_s = (block + experts) * width / software.zero3_copy_bytes_per_s
-        time = both(block * width, experts * width, how) + np.where(group.size > 1, copied_s, 0.0)
+        time = both(block * width, experts * width, how)
+        time = time + np.where(keepers[0].size > 1, copied_s, 0.0)
         return np.where(whole, time, 0.0)
 
-    copies = all_reduce_s((dense + params.experts) * reduce_bytes / shard, across, cluster)
+    copies = all_reduce_s(sum(gradients) / shard, across, cluster)
     pair = Group(size=np.where(table.pp > 1, 2.0, 1.0), local=np.ones(len(table)))
     columns = {
-        "reduce_s": _sparse(
-            context, table, np.where(sharded & ~after, scatter, reduced), dense, group
-        ),
+        "reduce_s": _sparse(context, table, reduce, dense, reducers[0]),
         "gather_s": np.where(sharded, gather, 0.0)
         + np.where(after, software.gather_piece_s * shard * _tensors(context, params), 0.0),
         "block_reduce_s": per_block(reduce_bytes, "rs"),
         "block_gather_s": per_block(weight_bytes, "ag"),
-        "replicate_s": np.where(sharded & (across.size > 1), copies, 0.0),
+        "replicate_s": np.where(sharded & ~owned & (across.size > 1), copies, 0.0),
         "tied_s": np.where(tied > 0, all_reduce_s(tied * reduce_bytes, pair, cluster), 0.0),
     }
     n = len(table)
@@ -113,6 +132,18 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
 def reduces_afterwards(software: Software, table: LayoutTable) -> Bools:
     """Return where ZeRO-1 or 2 all-reduces gradients after the last backward pass, shape (n,)."""
     return np.asarray(software.zero1_afterwards & (table.zero > 0) & (table.zero < 3))
+
+
+def broadcasts(software: Software, table: LayoutTable) -> Bools:
+    r"""Return where the owner of each tensor of ZeRO-1 or 2 broadcasts it, shape (n,).
+
+    .. math:: t = k\,t_{bc}(wP/k), \quad k = \min(s, T)
+
+    A rank without tensors has nothing to send: beyond the *T* tensors of the blocks, more ranks of
+    the *s* make no more broadcasts. They follow each other: an owner sends once it has all of the
+    one before, and in one or another of NCCL's rings it is the last to get it.
+    """
+    return np.asarray(software.zero1_owners & (table.zero > 0) & (table.zero < 3))
 
 
 def _buckets(context: Context, table: LayoutTable, params: StageParams) -> Numeric:
@@ -144,10 +175,14 @@ def _buckets(context: Context, table: LayoutTable, params: StageParams) -> Numer
     return found
 
 
+def _layers(params: StageParams) -> Numeric:
+    """Blocks of a stage [1]."""
+    return params.blocks / np.maximum(params.largest_block, 1)
+
+
 def _tensors(context: Context, params: StageParams) -> Numeric:
     """Weight tensors of a stage's blocks, biases aside: two of attention, two of the MLP, norms."""
-    layers = params.blocks / np.maximum(params.largest_block, 1)
-    return layers * (4 + context.model.norms_per_layer)
+    return _layers(params) * (4 + context.model.norms_per_layer)
 
 
 def _sparse(

@@ -73,6 +73,13 @@ def block_matrices(model: ModelSpec) -> tuple[int, ...]:
     return attention_matrix_params(model) - out, out, (1 + model.gated) * down, down
 
 
+def block_tensors(model: ModelSpec) -> int:
+    """Return the tensors of a dense block: matrices, gate and up apart, biases, norms [1]."""
+    matrices = len(block_matrices(model)) + model.gated
+    biases = model.qkv_bias + model.out_bias + model.mlp_bias * (2 + model.gated)
+    return matrices + biases + model.norms_per_layer * WEIGHTS_PER_NORM[model.norm]
+
+
 def _down_params(hidden: int, latent: LatentAttention) -> int:
     """Return the projections to the latent ranks, which no rank shares [1]."""
     return hidden * (latent.q_rank + latent.kv_rank + latent.rope_dim)

@@ -88,6 +88,10 @@ class Software:
     zero1_afterwards: bool = False
     """ZeRO-1 and 2 all-reduce the gradients whole, once all are there, and gather the weights after
     the update: every rank has all gradients, and nothing of it is hidden."""
+    zero1_owners: bool = False
+    """ZeRO-1 and 2 give a tensor of weights to one rank, whole. All replicas all-reduce all
+    gradients, as without ZeRO; after the update the owners broadcast their weights, one after
+    another, and nothing hides that. Their shares count as even."""
     gather_piece_s: float = 0.0
     """CPU time to gather one rank's part of one tensor of weights under ZeRO-1 and 2, where they
     are sliced and copied one by one. [s]"""

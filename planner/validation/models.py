@@ -22,6 +22,8 @@ FAMILIES: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("neox|pythia", {"positions": "rotary", "parallel_residual": True, "tied": False}),
     # Qwen2, arXiv:2407.10671, section 2.2.1: a LLaMA block with a bias on queries, keys, values.
     (r"qwen-?[12](\.5)?\b", {**LLAMA, "qkv_bias": True}),
+    # InternLM, github.com/InternLM/InternLM at fa7337b, internlm/model/multi_head_attention.py.
+    (r"internlm-7b", {**LLAMA, "qkv_bias": True, "out_bias": True}),
     # Qwen3, arXiv:2505.09388, section 2: no biases, queries and keys normalised.
     (r"qwen-?3", {**LLAMA, "qk_norm": True}),
     # The Ultra-Scale Playbook's: tied where the MLP is narrower than 10,000, which is below 8B,

@@ -83,6 +83,7 @@ GENERATIONS: Final[tuple[tuple[str, Mapping[int, str]], ...]] = (
         2023: "megatron-2023", 9999: "megatron-core",
     }),
     ("huggingface", {9999: "hf-2022"}),
+    ("internlm", {2023: "internlm-2023", 9999: "fsdp2-2024"}),
     (r"^ddp\b", {2022: "hf-2022", 9999: "fsdp2-2024"}),  # plain PyTorch, nothing fused
     ("", {2023: "torch-2022", 9999: "fsdp2-2024"}),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from plan3d.simulator.collectives import (
     all_gather_s,
     all_reduce_s,
     all_to_all_s,
+    broadcast_s,
     p2p_s,
     reduce_scatter_s,
 )
@@ -22,7 +23,9 @@ from plan3d.simulator.placement import Group
 from tests.simulator.jobs import DGX, WIRE
 
 Collective = Callable[[Numeric, Group, Cluster], Numeric]
-COLLECTIVES: tuple[Collective, ...] = (all_reduce_s, all_gather_s, reduce_scatter_s, all_to_all_s)
+COLLECTIVES: tuple[Collective, ...] = (
+    all_reduce_s, all_gather_s, reduce_scatter_s, all_to_all_s, broadcast_s,
+)  # fmt: skip
 ONE, FOUR = Group(size=1.0, local=1.0), Group(size=4.0, local=4.0)
 TWO_NODES, APART = Group(size=16.0, local=8.0), Group(size=4.0, local=1.0)
 every = pytest.mark.parametrize("collective", COLLECTIVES, ids=lambda c: c.__name__)
@@ -35,6 +38,9 @@ every = pytest.mark.parametrize("collective", COLLECTIVES, ids=lambda c: c.__nam
         pytest.param(all_gather_s, 400.0, FOUR, 300 / 200, id="three quarters arrive"),
         pytest.param(reduce_scatter_s, 400.0, FOUR, 300 / 100, id="three quarters leave"),
         pytest.param(all_to_all_s, 400.0, FOUR, 300 / 200, id="a quarter to each of three"),
+        pytest.param(broadcast_s, 400.0, FOUR, 400 / 200, id="all of it passes"),
+        pytest.param(broadcast_s, 1600.0, TWO_NODES, 1600 / 80, id="all of it leaves the node"),
+        pytest.param(broadcast_s, 400.0, APART, 400 / 10, id="by one adapter"),
         pytest.param(all_gather_s, 1600.0, TWO_NODES, 1500 / 80, id="8 adapters of 10 bytes/s"),
         pytest.param(all_reduce_s, 1600.0, TWO_NODES, 3000 / 80, id="both ways"),
         pytest.param(all_gather_s, 400.0, APART, 300 / 10, id="one adapter"),
@@ -62,6 +68,8 @@ def test_alone_costs_nothing(collective: Collective) -> None:
         pytest.param(all_reduce_s, TWO_NODES, 1 + 2 * 14 + 10, id="one level of the tree"),
         pytest.param(all_reduce_s, APART, 1 + 2 * 0 + 20, id="two levels"),
         pytest.param(reduce_scatter_s, APART, 1 + 4 * 100, id="a ring of four nodes"),
+        pytest.param(broadcast_s, FOUR, 1 + 2 * 3, id="three steps from its owner"),
+        pytest.param(broadcast_s, TWO_NODES, 1 + 2 * 7 + 2 * 100, id="and two nodes"),
         pytest.param(all_to_all_s, TWO_NODES, 1 + 2 * 15 + 1000, id="partners outside"),
     ],
 )

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from plan3d.simulator.context import Context
+from plan3d.simulator.estimate import estimate
 from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s, sync_time
 from plan3d.simulator.layout import Layout, Order
 from plan3d.simulator.software import Software
 from plan3d.simulator.workload import GradientSync
-from tests.simulator.jobs import GPT, PLAIN, WIRE, WORK, one
+from tests.simulator.jobs import DGX, GPT, PLAIN, WIRE, WORK, one
 from tests.simulator.test_model_states import params
 
 DENSE = params(60.0, ends=40.0, unit=10.0)
@@ -19,9 +20,9 @@ NO_SYNC = GradientSync()
 
 def sync(
     layout: Layout, stage: object = DENSE, *, how: GradientSync = NO_SYNC,
-    software: Software = PLAIN, tied: float = 0.0, p2p: float = 0.25,
+    software: Software = PLAIN, tied: float = 0.0, **network: float,
 ) -> SyncTime:  # fmt: skip
-    cluster = replace(WIRE, network=replace(WIRE.network, p2p_efficiency=p2p))
+    cluster = replace(WIRE, network=replace(WIRE.network, **network))
     context = Context(
         model=GPT, work=replace(WORK, sync=how), cluster=cluster, software=software
     )  # fmt: skip
@@ -112,7 +113,7 @@ def test_rarer_and_sparser(how: GradientSync, expected: float) -> None:
 
 def test_neighbours_send_all_they_have() -> None:
     """Two neighbours get 200 bytes at 20 bytes/s, against 37.5 s for all sixteen."""
-    found = sync(Layout(dp=16, tp=8), how=GradientSync(neighbours=2), p2p=1.0)
+    found = sync(Layout(dp=16, tp=8), how=GradientSync(neighbours=2), p2p_efficiency=1.0)
     assert found.reduce_s[0] == pytest.approx(20)
     assert sync(Layout(), how=GradientSync(neighbours=2)).reduce_s[0] == 0
 
@@ -171,3 +172,81 @@ def test_zero_1_may_reduce_everything_and_gather_piece_by_piece() -> None:
     assert found.gather_s[0] == pytest.approx(AG + 0.5 * 4 * (6 * 6))
     whole = Layout(dp=4, zero=3, shard=4)
     assert terms(sync(whole, software=software)) == terms(sync(whole))
+
+
+OWNERS = replace(PLAIN, zero1_owners=True)
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected"),
+    [
+        pytest.param(Layout(zero=1), {}, id="alone"),
+        pytest.param(
+            Layout(dp=4, zero=1, shard=4), {"reduce_s": AR, "gather_s": 200 / 200}, id="a node"
+        ),
+        pytest.param(
+            Layout(dp=16, zero=2, shard=16),
+            {"reduce_s": 2 * 200 * 15 / 16 / 80, "gather_s": 200 / 80},
+            id="two nodes",
+        ),
+        pytest.param(
+            Layout(dp=16, zero=1, shard=8),
+            {"reduce_s": 2 * 200 * 15 / 16 / 80, "gather_s": 200 / 200},
+            id="all reduce together, a node broadcasts for itself",
+        ),
+    ],
+)
+def test_owners_broadcast_what_everyone_reduced(layout: Layout, expected: dict[str, float]) -> None:
+    assert terms(sync(layout, software=OWNERS)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "rounds"),
+    [
+        pytest.param(16, 16 * 2, id="each rank's goes round two nodes"),
+        pytest.param(64, 64 * 8, id="four times the ranks, four times the way"),
+        pytest.param(128, 72 * 16, id="72 tensors: ranks beyond own none"),
+        pytest.param(256, 72 * 32, id="twice the way"),
+    ],
+)
+def test_broadcasts_follow_each_other_around_the_nodes(ranks: int, rounds: int) -> None:
+    """Six blocks of twelve tensors: four matrices, as many biases, two norms of two. 1 s a node."""
+    layout = Layout(dp=ranks, zero=1, shard=ranks)
+    found = sync(layout, software=OWNERS, ring_latency_s=1.0)
+    assert found.gather_s[0] == pytest.approx(200 / 80 + rounds)
+    inside = sync(replace(layout, shard=8), software=OWNERS, ring_latency_s=1.0)
+    assert inside.gather_s[0] == pytest.approx(200 / 200)
+
+
+@pytest.mark.parametrize("layout", [Layout(dp=16), Layout(dp=16, zero=3, shard=16)])
+def test_only_zero_1_and_2_have_owners(layout: Layout) -> None:
+    assert terms(sync(layout, software=OWNERS)) == terms(sync(layout))
+
+
+def test_owners_reduce_in_buckets_as_without_zero() -> None:
+    owners, plain = (
+        sync(layout, software=replace(OWNERS, reduce_piece_bytes=1.0), tree_latency_s=1.0)
+        for layout in (Layout(dp=16, zero=1, shard=8), Layout(dp=16))
+    )
+    once = sync(Layout(dp=16), software=OWNERS, tree_latency_s=1.0)
+    assert owners.reduce_s[0] == plain.reduce_s[0] > once.reduce_s[0]
+
+
+def test_owners_broadcast_their_experts_to_the_experts_copies() -> None:
+    """Of 100 expert parameters, 100 bytes go to the other of two ranks."""
+    layout = Layout(dp=4, zero=1, shard=4, ep=2)
+    found = sync(layout, params(100.0, experts=50.0, unit=10.0), software=OWNERS)
+    assert found.gather_s[0] == pytest.approx(200 / 200 + 100 / 200)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.002, 0.6])
+def test_broadcasts_hide_behind_nothing(overlap: float) -> None:
+    """The reductions before them hide in the backward pass, as without ZeRO."""
+    software = replace(OWNERS, dp_overlap=overlap)
+    owned, plain = (
+        estimate(GPT, WORK, DGX, software, layout)
+        for layout in (Layout(dp=16, zero=1, shard=16), Layout(dp=16))
+    )
+    broadcasts_s = owned.link.dp_link_s - plain.link.dp_link_s
+    assert broadcasts_s > 0
+    assert owned.time.dp_comm_s - plain.time.dp_comm_s == pytest.approx(broadcasts_s)

@@ -9,6 +9,7 @@ from plan3d.simulator.model import Experts, LatentAttention, ModelSpec
 from plan3d.simulator.parameters import (
     active_params,
     attention_params,
+    block_tensors,
     dense_mlp_params,
     embedding_params,
     end_params,
@@ -54,6 +55,14 @@ def test_gpt_block() -> None:
     assert block.tensor == 64 + 12 + 128 + 16
     assert block.replicated == 4 + 4 + 2 * 8
     assert block.experts == 0
+
+
+def test_tensors_of_a_block() -> None:
+    """Matrices with biases and norms of two; five without, norms of one; queries with a bias."""
+    assert block_tensors(GPT) == 2 * 4 + 2 * 2
+    assert block_tensors(LLAMA) == 5 + 2
+    assert block_tensors(replace(LLAMA, qkv_bias=True, out_bias=True)) == 9
+    assert block_tensors(replace(LLAMA, mlp_bias=True)) == 7 + 3
 
 
 def test_gpt_ends() -> None:

@@ -31,6 +31,8 @@ def test_families_that_differ(run: Callable[..., Run]) -> None:
     assert model_of(run(model="Nemotron4 15B")).value.positions == "rotary"
     assert model_of(run(model="GPT-NeoX-20B")).value.parallel_residual
     assert model_of(run(model="Qwen2.5-7B", gated_mlp=1)).value.qkv_bias
+    internlm = model_of(run(model="InternLM-7B", gated_mlp=1)).value
+    assert (internlm.qkv_bias, internlm.out_bias, internlm.mlp_bias) == (True, True, False)
     qwen3 = model_of(run(model="Qwen3-235B-A22B", gated_mlp=1)).value
     assert (qwen3.qk_norm, qwen3.qkv_bias) == (True, False)
     assert model_of(run(model="llama-like-1B", gated_mlp=1)).value.tied

@@ -94,6 +94,8 @@ def test_no_gpu_no_prediction(run: Callable[..., Run], profiles: Profiles, gpu: 
         ("MaxText (JAX)", 2025, "", "jax-2024"),
         ("nanotron v0.5", 2025, "", "nanotron-2024"),
         ("FlashAttention repo (DDP)", 2022, "", "torch-2022"),
+        ("InternLM (hybrid ZeRO)", 2023, "", "internlm-2023"),
+        ("InternLM", 2024, "torch.compile", "fsdp2-2024"),
     ],
 )
 def test_generation_by_framework_and_year(
