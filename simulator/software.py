@@ -163,6 +163,12 @@ class Software:
     """That division closes a stage where its cost is beyond its share, not where it reaches it."""
     collective_s: float = 0.0
     """CPU time to issue a collective of tensor or expert parallelism, beside `dispatch_s`. [s]"""
+    dtensor_s: float = 0.0
+    """CPU time for PyTorch's DTensors under tensor parallelism, as `dispatch_s`, and beside it:
+    operators dispatched in Python, local tensors made DTensors and back. Compiled blocks have none.
+    [s] (benchmarks/count_dtensor.py)"""
+    dtensor_sequence_s: float = 0.0
+    """What sequence parallelism adds to it: norms, too, are of DTensors. [s]"""
     routing_s: float = 0.0
     """CPU time to route a layer's tokens to experts, as `dispatch_s`, and beside it: router,
     auxiliary loss, how many go where, permutations. [s] (benchmarks/count_experts.py)"""
