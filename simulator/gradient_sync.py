@@ -14,7 +14,8 @@ ZeRO stage  once per step                             in every micro-batch
 ==========  ========================================  ======================
 
 Where gradients of ZeRO-2 and 3 are reduced once, `model_states.reduces_every` says; where weights
-are gathered once, `model_states.stays_gathered`.
+are gathered less often, `model_states.gathering_passes`. What stands before the first block and
+after the last is a unit of its own [2]_.
 Some software all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass.
 With s < D the shards' gradients are all-reduced over the D/s replicas besides, once per step, after
 each reduction of the last micro-batch.
@@ -50,6 +51,9 @@ class SyncTime:
     block_reduce_s: Floats
     """The same for one block under ZeRO-3; 0 otherwise."""
     block_gather_s: Floats
+    ends_reduce_s: Floats
+    """The same for embedding and output projection."""
+    ends_gather_s: Floats
     replicate_s: Floats
     """All-reduce between the replicas of a hybrid sharding."""
     tied_s: Floats
@@ -87,11 +91,11 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
     gather = both(dense * weight_bytes, params.experts * weight_bytes, "ag")
     block, experts = params.largest_block, params.largest_experts
 
-    def per_block(width: float, how: str) -> Numeric:
-        """One block's collective under ZeRO-3, and the copy of what goes through it."""
-        copied_s = (block + experts) * width / software.zero3_copy_bytes_per_s
-        time = both(block * width, experts * width, how) + np.where(group.size > 1, copied_s, 0.0)
-        return np.where(whole, time, 0.0)
+    def per_unit(dense: Numeric, experts: Numeric, width: float, how: str) -> Numeric:
+        """One unit's collective under ZeRO-3, and the copy of what goes through it."""
+        copied_s = (dense + experts) * width / software.zero3_copy_bytes_per_s
+        time = both(dense * width, experts * width, how) + np.where(group.size > 1, copied_s, 0.0)
+        return np.where(whole & (dense + experts > 0), time, 0.0)
 
     copies = all_reduce_s((dense + params.experts) * reduce_bytes / shard, across, cluster)
     pair = Group(size=np.where(table.pp > 1, 2.0, 1.0), local=np.ones(len(table)))
@@ -101,8 +105,10 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
         ),
         "gather_s": np.where(sharded, gather, 0.0)
         + np.where(after, software.gather_piece_s * shard * _tensors(context, params), 0.0),
-        "block_reduce_s": per_block(reduce_bytes, "rs"),
-        "block_gather_s": per_block(weight_bytes, "ag"),
+        "block_reduce_s": per_unit(block, experts, reduce_bytes, "rs"),
+        "block_gather_s": per_unit(block, experts, weight_bytes, "ag"),
+        "ends_reduce_s": per_unit(params.ends, 0.0, reduce_bytes, "rs"),
+        "ends_gather_s": per_unit(params.ends, 0.0, weight_bytes, "ag"),
         "replicate_s": np.where(sharded & (across.size > 1), copies, 0.0),
         "tied_s": np.where(tied > 0, all_reduce_s(tied * reduce_bytes, pair, cluster), 0.0),
     }

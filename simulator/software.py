@@ -94,6 +94,8 @@ class Software:
     pipelines_reduce_once: bool = False
     """In pipelines ZeRO-2/3 reduce gradients after the last micro-batch all the same, and weights
     that ZeRO-3 gathered stay so until then."""
+    pipelines_reshard: bool = False
+    """But forward passes shard them again: see `model_states.gathering_passes`."""
     loss_forward_bytes: float = 16.0
     """Bytes per logit that the softmax of the loss moves. [bytes]"""
     loss_backward_bytes: float = 10.0

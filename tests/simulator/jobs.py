@@ -120,7 +120,7 @@ KEEPING = replace(
     BUSY, name="keeping", memory_cached=0.1, late_most=50.0, loss_apart=True,
     gradient_copy_bytes=6.0, frees_gradients=True, whole_master=True, whole_embedding=True,
     plain_stages=True, pads_experts=True, keeps_routing=True, fp32_norm_results=True,
-    repeats_kv=True, logits_kept=0.1, pipelines_reduce_once=True,
+    repeats_kv=True, logits_kept=0.1, pipelines_reduce_once=True, pipelines_reshard=True,
 )  # fmt: skip
 """It and its allocator keep much, and gradients come and go."""
 

@@ -49,8 +49,9 @@ AR, RS, AG = 2 * 150 / 400, 150 / 100, 150 / 200
         ),
         pytest.param(
             Layout(dp=4, zero=3, shard=4),
-            {"reduce_s": RS, "gather_s": AG, "block_reduce_s": RS / 10, "block_gather_s": AG / 10},
-            id="and a block of 10 at a time",
+            {"reduce_s": RS, "gather_s": AG, "block_reduce_s": RS / 10, "block_gather_s": AG / 10,
+             "ends_reduce_s": 0.4 * RS, "ends_gather_s": 0.4 * AG},
+            id="and a block of 10 at a time, or the ends' 40",
         ),
         pytest.param(
             Layout(dp=8, zero=1, shard=4),
@@ -83,8 +84,14 @@ def test_zero_3_may_copy_what_it_gathers() -> None:
     slow = replace(PLAIN, zero3_copy_bytes_per_s=5.0)
     found = sync(Layout(dp=4, zero=3, shard=4), software=slow)
     assert found.block_gather_s[0] == pytest.approx(AG / 10 + 20 / 5)
+    assert found.ends_gather_s[0] == pytest.approx(0.4 * AG + 80 / 5)
     assert found.gather_s[0] == pytest.approx(AG)
     assert sync(Layout(zero=3), software=slow).block_gather_s[0] == 0
+
+
+def test_a_stage_between_two_others_has_no_ends_to_gather() -> None:
+    found = sync(Layout(dp=4, zero=3, shard=4), params(60.0, unit=10.0))
+    assert (found.ends_gather_s[0], found.ends_reduce_s[0]) == (0, 0)
 
 
 def test_gradients_may_be_reduced_in_32_bit() -> None:
