@@ -6,8 +6,9 @@ The eager LLaMA block of benchmarks/count_operations.py on one rank of four, on 
 sends nothing, parallel as torchtitan (torchtitan/models/llama3/infra/parallelize.py) and
 KempnerForge (kempnerforge/distributed/tensor_parallel.py, whose stages of a pipeline have no
 sequence parallelism) make theirs. Operators of DTensors and conversions are counted; torch.compile
-traces all of them away. What they take is printed over the time of the same block without DTensors,
-as both are this machine's: collectives are left out, which `Software.collective_s` has.
+traces all of them away. What they take is this machine's time, so it is also told in operations: of
+so many, without what half of each kernel's is its launch, the same block takes as long without
+DTensors. Collectives are left out, which `Software.collective_s` has.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import torch
+from count_operations import LAUNCH, counted
 from torch import distributed as dist
 from torch.distributed import _functional_collectives as functional
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
@@ -49,7 +51,8 @@ ROWS = ["attention.output", "mlp.down"]
 NORMS = ["attention_norm", "mlp_norm"]
 CONVERSIONS = ("from_local", "to_local", "redistribute")
 OPERATORS: Final = "operators of DTensors"
-TIME: Final = "the CPU's time more"
+TIME: Final = "the CPU's time more, us"
+SAME: Final = "as so many operations"
 COLLECTIVES: Final = "collectives"
 SENDING = tuple(
     f"_c10d_functional::{one}" for one in ("all_reduce", "all_gather", "reduce_scatter")
@@ -178,37 +181,45 @@ def collective_s(mesh: DeviceMesh) -> float:
     return (time.perf_counter() - began) / TURNS
 
 
-def told(what: str, ahead: float, back: float, dispatched: float) -> None:
-    """Print a line; `dispatched` stands beside `Software.dispatch_s`, a third of both passes."""
-    print(f"  {what:24s} forward {ahead:6.1f}  backward {back:6.1f}  as dispatch {dispatched:6.2f}")
+def told(what: str, ahead: float, back: float) -> None:
+    """Print a line: forward, backward, and a third of both, which `Software.dispatch_s` is."""
+    mean = (ahead + back) / 3
+    print(f"  {what:24s} forward {ahead:6.1f}  backward {back:6.1f}  a third {mean:6.1f}")
 
 
 def main() -> None:
-    """Print the counts, and times over those of the block without DTensors."""
+    """Print the counts, and what the CPU takes."""
     torch.set_num_threads(1)
     dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=RANKS)
     mesh = init_device_mesh("cpu", (RANKS,), mesh_dim_names=("tp",))
-    plain = passes(parallel({}, mesh, stays=False), mesh, sequence=False, stays=False)
+    alone = parallel({}, mesh, stays=False)
+    plain = passes(alone, mesh, sequence=False, stays=False)
+    turns = angles(SEQ, MODEL.head_dim, torch.empty(1, **MADE))
+    counts = counted(lambda stream: alone(stream, *turns), (BATCH, SEQ, MODEL.hidden))
+    rates = [
+        (count.weighted - LAUNCH * count.kernels) / seconds
+        for count, seconds in zip(counts, plain.seconds, strict=True)
+    ]
     each_s = collective_s(mesh)
     plans: dict[str, tuple[Callable[[], dict[str, ParallelStyle]], bool, bool]] = {
         "KempnerForge, stages of pipelines": (stages, False, False),
         "KempnerForge, sequence parallel": (columns_apart, True, True),
         "torchtitan": (gathered_once, True, False),
     }
-    print(f"PyTorch {torch.__version__}")
+    took = " and ".join(f"{1e6 * seconds:.0f}" for seconds in plain.seconds)
+    print(f"PyTorch {torch.__version__}: without DTensors {took} us forward and backward here")
     for name, (plan, sequence, stays) in plans.items():
         made = parallel(plan(), mesh, stays=stays)
         found = passes(made, mesh, sequence=sequence, stays=stays)
         print(name)
         for what in (OPERATORS, *CONVERSIONS, COLLECTIVES):
-            ahead, back = (count[what] for count in found.counts)
-            told(what, ahead, back, (ahead + back) / 3)
+            told(what, *(count[what] for count in found.counts))
         more = [
             taken - known - count[COLLECTIVES] * each_s
             for taken, known, count in zip(found.seconds, plain.seconds, found.counts, strict=True)
         ]
-        ratios = (more[0] / plain.seconds[0], more[1] / plain.seconds[1])
-        told(TIME, *ratios, sum(more) / sum(plain.seconds))
+        told(TIME, *(1e6 * seconds for seconds in more))
+        told(SAME, *(seconds * rate for seconds, rate in zip(more, rates, strict=True)))
     dist.destroy_process_group()
 
 
