@@ -15,7 +15,8 @@ ZeRO stage  once per step                             in every micro-batch
 
 Where gradients of ZeRO-2 and 3 are reduced once, `model_states.reduces_every` says; where weights
 are gathered less often, `model_states.gathering_passes`. What stands before the first block and
-after the last is a unit of its own [2]_.
+after the last is a unit of its own [2]_. Units may be copied beside the collectives: weights out of
+what was gathered, gradients into what is reduced, or, if they are not yet, added to their sum.
 Some software all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass.
 With s < D the shards' gradients are all-reduced over the D/s replicas besides, once per step, after
 each reduction of the last micro-batch.
@@ -32,6 +33,7 @@ import numpy as np
 
 from plan3d.simulator.collectives import all_gather_s, all_reduce_s, p2p_s, reduce_scatter_s
 from plan3d.simulator.context import Context
+from plan3d.simulator.kernels import memory_bound_s
 from plan3d.simulator.layout import LayoutTable, Order
 from plan3d.simulator.numeric import Bools, Floats, Numeric, column
 from plan3d.simulator.parameters import block_matrices
@@ -54,6 +56,12 @@ class SyncTime:
     ends_reduce_s: Floats
     """The same for embedding and output projection."""
     ends_gather_s: Floats
+    gather_copy_s: Floats
+    """Copying all weights of the stage to where they are used; 0 but under ZeRO-3."""
+    reduce_copy_s: Floats
+    """The same of its gradients, to where they are reduced from."""
+    sum_copy_s: Floats
+    """The same, to the sum of those that are not reduced yet."""
     replicate_s: Floats
     """All-reduce between the replicas of a hybrid sharding."""
     tied_s: Floats
@@ -97,6 +105,11 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
         time = both(dense * width, experts * width, how) + np.where(group.size > 1, copied_s, 0.0)
         return np.where(whole & (dense + experts > 0), time, 0.0)
 
+    def copied_s(width: float) -> Numeric:
+        """One pass over all parameters of the stage, where units are copied."""
+        once = memory_bound_s(width * (dense + params.experts), 0, cluster.gpu)
+        return np.where(whole & (group.size > 1) & software.unit_copies, once, 0.0)
+
     copies = all_reduce_s((dense + params.experts) * reduce_bytes / shard, across, cluster)
     pair = Group(size=np.where(table.pp > 1, 2.0, 1.0), local=np.ones(len(table)))
     columns = {
@@ -109,6 +122,9 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
         "block_gather_s": per_unit(block, experts, weight_bytes, "ag"),
         "ends_reduce_s": per_unit(params.ends, 0.0, reduce_bytes, "rs"),
         "ends_gather_s": per_unit(params.ends, 0.0, weight_bytes, "ag"),
+        "gather_copy_s": copied_s(2 * weight_bytes),
+        "reduce_copy_s": copied_s(weight_bytes + reduce_bytes),
+        "sum_copy_s": copied_s(weight_bytes + 2 * reduce_bytes),
         "replicate_s": np.where(sharded & (across.size > 1), copies, 0.0),
         "tied_s": np.where(tied > 0, all_reduce_s(tied * reduce_bytes, pair, cluster), 0.0),
     }

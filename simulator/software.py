@@ -85,6 +85,9 @@ class Software:
     """Unfused attention's softmax runs in fp32 and keeps a 4-byte copy of its result."""
     zero3_copy_bytes_per_s: float = math.inf
     """Rate at which ZeRO-3 copies what it gathers or reduces, before or after the collective."""
+    unit_copies: bool = False
+    """Among the kernels of ZeRO-3's passes are copies: weights out of what a collective gathered,
+    gradients into what one reduces. See `gradient_sync`."""
     zero1_afterwards: bool = False
     """ZeRO-1 and 2 all-reduce the gradients whole, once all are there, and gather the weights after
     the update: every rank has all gradients, and nothing of it is hidden."""

@@ -112,7 +112,7 @@ BUSY = Software(
     accumulate_bytes=10.0, whole_buffers=2.0, gathering_bytes=6.0, reduced_copy_bytes=2.0,
     zero1_afterwards=True, gather_piece_s=7e-6, reduce_piece_bytes=5e7, send_overhead_s=1e-3,
     routing_s=4e-4, expert_s=4e-5, expert_cast_s=1e-5, ring_step_s=9e-5,
-    dtensor_s=1e-3, dtensor_sequence_s=5e-4,
+    dtensor_s=1e-3, dtensor_sequence_s=5e-4, unit_copies=True,
 )  # fmt: skip
 """Every term of the model is on."""
 

@@ -7,6 +7,7 @@ import pytest
 
 from plan3d.simulator.context import Context
 from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s, sync_time
+from plan3d.simulator.kernels import memory_bound_s
 from plan3d.simulator.layout import Layout, Order
 from plan3d.simulator.software import Software
 from plan3d.simulator.workload import GradientSync
@@ -87,6 +88,24 @@ def test_zero_3_may_copy_what_it_gathers() -> None:
     assert found.ends_gather_s[0] == pytest.approx(0.4 * AG + 80 / 5)
     assert found.gather_s[0] == pytest.approx(AG)
     assert sync(Layout(zero=3), software=slow).block_gather_s[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("layout", "copied"),
+    [
+        pytest.param(Layout(dp=4, zero=3, shard=4), 100.0, id="all 100 parameters"),
+        pytest.param(Layout(dp=4, zero=2, shard=4), 0.0, id="nothing is gathered"),
+        pytest.param(Layout(zero=3), 0.0, id="nobody to gather from"),
+    ],
+)
+def test_units_may_be_copied_among_the_kernels(layout: Layout, copied: float) -> None:
+    """Read and written in 2 bytes; read in 2, written in 4; and the sum read besides."""
+    software = replace(PLAIN, unit_copies=True, reduce_bytes=4.0)
+    found = sync(layout, software=software)
+    each = memory_bound_s(1.0, 0, WIRE.gpu)
+    assert found.gather_copy_s[0] == pytest.approx(copied * (2 + 2) * each)
+    assert found.reduce_copy_s[0] == pytest.approx(copied * (2 + 4) * each)
+    assert found.sum_copy_s[0] == pytest.approx(copied * (2 + 4 + 4) * each)
 
 
 def test_a_stage_between_two_others_has_no_ends_to_gather() -> None:

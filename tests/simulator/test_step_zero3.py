@@ -66,6 +66,22 @@ def test_a_pipeline_may_shard_again_after_every_forward_pass() -> None:
     assert found.link.dp_link_s == pytest.approx(6 * (6 * gather + reduce) + ends)
 
 
+@pytest.mark.parametrize(("every", "reduced", "summed"), [(True, 4, 0), (False, 1, 3)])
+def test_copies_hide_in_nothing(every: bool, reduced: int, summed: int) -> None:
+    """Four micro-batches gather twice each; what is not reduced is summed."""
+    layout = Layout(dp=16, zero=3, shard=16)
+    options = {"zero3_overlap": 1.0, "zero2_every_micro_batch": every, "contention": 1.0}
+    plain, copying = run(layout, **options), run(layout, **options, unit_copies=True)
+    sync = replicas(layout, unit_copies=True)
+    expected = 8 * sync["gather_copy_s"]
+    expected += reduced * sync["reduce_copy_s"] + summed * sync["sum_copy_s"]
+    assert expected > 0
+    more = copying.time.dp_comm_s - plain.time.dp_comm_s
+    assert more == pytest.approx(expected, rel=1e-6)
+    assert copying.link.dp_link_s - plain.link.dp_link_s == pytest.approx(expected, rel=1e-6)
+    assert copying.time.overhead_s == pytest.approx(plain.time.overhead_s)  # nothing is hidden
+
+
 @pytest.mark.parametrize(
     ("layout", "reshard", "passes"),
     [
