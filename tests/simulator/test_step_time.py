@@ -173,10 +173,9 @@ def test_sends(
         assert found.time.bubble_s - free.time.bubble_s == pytest.approx(filling, rel=1e-6)
 
 
-def replicas(layout: Layout, **software: object) -> dict[str, float]:
+def replicas(layout: Layout, software: Software = PLAIN) -> dict[str, float]:
     """Link times of data parallelism on DGX."""
-    made = replace(PLAIN, **software)  # type: ignore[arg-type]
-    context = Context(model=GPT, work=WORK, cluster=DGX, software=made)
+    context = Context(model=GPT, work=WORK, cluster=DGX, software=software)
     part = place_params(
         context,
         one(layout),
