@@ -20,14 +20,17 @@ def issue_s(context: Context, table: LayoutTable, *, moe: bool) -> tuple[Numeric
     r"""Return the CPU's time for a block, forward and backward. [s].
 
     .. math::
-       t_f = d + r + e\,E/ep + g\,(c - 1) + t_{coll}, \qquad
-       t_b = 2\,(d + r + e\,E/ep + g\,(c - 1)) + t_{coll}
+       t_f = d + v + r + e\,E/ep + g\,(c - 1) + t_{coll}, \qquad
+       t_b = 2\,(d + v + r + e\,E/ep + g\,(c - 1)) + t_{coll}
+
+    with :math:`v = [tp > 1]\,(v_t + v_s\,[sp])`.
 
     Parameters
     ----------
     context
-        What the software takes for a layer *d*, for routing *r*, for each of the *E* experts that
-        is on the rank *e*, and for a step of a ring *g*; for a collective.
+        What the software takes for a layer *d*, for tensors that know how they are spread *v* and
+        more of them with sequence parallelism, for routing *r*, for each of the *E* experts that is
+        on the rank *e*, and for a step of a ring *g*; for a collective.
     table
         tp, cp (*c*), ep, sequence parallelism.
     moe
@@ -35,7 +38,8 @@ def issue_s(context: Context, table: LayoutTable, *, moe: bool) -> tuple[Numeric
     """
     software = context.software
     ring = np.where(table.cp_all_to_all > 0, 0.0, software.ring_step_s * (table.cp - 1))
-    own_s: Numeric = software.dispatch_s + ring
+    spread = software.dtensor_s + np.where(table.sp > 0, software.dtensor_sequence_s, 0.0)
+    own_s: Numeric = software.dispatch_s + ring + np.where(table.tp > 1, spread, 0.0)
     if moe and context.model.experts is not None:
         casts = software.expert_cast_s if context.work.precision.matmul == "fp8" else 0.0
         local = context.model.experts.count / table.ep

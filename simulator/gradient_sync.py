@@ -14,7 +14,9 @@ ZeRO stage  once per step                             in every micro-batch
 ==========  ========================================  ======================
 
 Where gradients of ZeRO-2 and 3 are reduced once, `model_states.reduces_every` says; where weights
-are gathered once, `model_states.stays_gathered`.
+are gathered less often, `model_states.gathering_passes`. What stands before the first block and
+after the last is a unit of its own [2]_. Units may be copied beside the collectives: weights out of
+what was gathered, gradients into what is reduced, or, if they are not yet, added to their sum.
 Some software all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass; some
 all-reduces them over all D, and the owners of weights broadcast them (`broadcasts`). Else, with
 s < D the shards' gradients are all-reduced over the D/s replicas besides, once per step, after each
@@ -39,6 +41,7 @@ from plan3d.simulator.collectives import (
     reduce_scatter_s,
 )
 from plan3d.simulator.context import Context
+from plan3d.simulator.kernels import memory_bound_s
 from plan3d.simulator.layout import LayoutTable, Order
 from plan3d.simulator.numeric import Bools, Floats, Numeric, column
 from plan3d.simulator.parameters import block_matrices, block_tensors
@@ -63,6 +66,15 @@ class SyncTime:
     block_reduce_s: Floats
     """The same for one block under ZeRO-3; 0 otherwise."""
     block_gather_s: Floats
+    ends_reduce_s: Floats
+    """The same for embedding and output projection."""
+    ends_gather_s: Floats
+    gather_copy_s: Floats
+    """Copying all weights of the stage to where they are used; 0 but under ZeRO-3."""
+    reduce_copy_s: Floats
+    """The same of its gradients, to where they are reduced from."""
+    sum_copy_s: Floats
+    """The same, to the sum of those that are not reduced yet."""
     replicate_s: Floats
     """All-reduce between the replicas of a hybrid sharding."""
     tied_s: Floats
@@ -106,13 +118,18 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
     owners = np.minimum(shard, np.maximum(_layers(params) * block_tensors(context.model), 1))
     gather = np.where(owned, both(*weights, "bc", owners), both(*weights, "ag"))
     block, experts = params.largest_block, params.largest_experts
+    several = keepers[0].size > 1
 
-    def per_block(width: float, how: str) -> Numeric:
-        """One block's collective under ZeRO-3, and the copy of what goes through it."""
-        copied_s = (block + experts) * width / software.zero3_copy_bytes_per_s
-        time = both(block * width, experts * width, how)
-        time = time + np.where(keepers[0].size > 1, copied_s, 0.0)
-        return np.where(whole, time, 0.0)
+    def per_unit(dense: Numeric, experts: Numeric, width: float, how: str) -> Numeric:
+        """One unit's collective under ZeRO-3, and the copy of what goes through it."""
+        copied_s = (dense + experts) * width / software.zero3_copy_bytes_per_s
+        time = both(dense * width, experts * width, how) + np.where(several, copied_s, 0.0)
+        return np.where(whole & (dense + experts > 0), time, 0.0)
+
+    def copied_s(width: float) -> Numeric:
+        """One pass over all parameters of the stage, where units are copied."""
+        once = memory_bound_s(width * (dense + params.experts), 0, cluster.gpu)
+        return np.where(whole & several & software.unit_copies, once, 0.0)
 
     copies = all_reduce_s(sum(gradients) / shard, across, cluster)
     pair = Group(size=np.where(table.pp > 1, 2.0, 1.0), local=np.ones(len(table)))
@@ -120,8 +137,13 @@ def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: F
         "reduce_s": _sparse(context, table, reduce, dense, reducers[0]),
         "gather_s": np.where(sharded, gather, 0.0)
         + np.where(after, software.gather_piece_s * shard * _tensors(context, params), 0.0),
-        "block_reduce_s": per_block(reduce_bytes, "rs"),
-        "block_gather_s": per_block(weight_bytes, "ag"),
+        "block_reduce_s": per_unit(block, experts, reduce_bytes, "rs"),
+        "block_gather_s": per_unit(block, experts, weight_bytes, "ag"),
+        "ends_reduce_s": per_unit(params.ends, 0.0, reduce_bytes, "rs"),
+        "ends_gather_s": per_unit(params.ends, 0.0, weight_bytes, "ag"),
+        "gather_copy_s": copied_s(2 * weight_bytes),
+        "reduce_copy_s": copied_s(weight_bytes + reduce_bytes),
+        "sum_copy_s": copied_s(weight_bytes + 2 * reduce_bytes),
         "replicate_s": np.where(sharded & ~owned & (across.size > 1), copies, 0.0),
         "tied_s": np.where(tied > 0, all_reduce_s(tied * reduce_bytes, pair, cluster), 0.0),
     }

@@ -57,15 +57,41 @@ def reduces_every(software: Software, table: LayoutTable) -> Bools:
 
 
 def stays_gathered(software: Software, table: LayoutTable) -> Bools:
-    """Return where weights that ZeRO-3 gathered stay so between micro-batches, shape (n,).
+    """Return where weights that ZeRO-3 gathered stay so after backward passes, shape (n,).
 
-    In pipelines of PyTorch: torchtitan does not reshard after forward passes
-    (``reshard_after_forward = not pp_enabled``, torchtitan/models/llama3/infra/parallelize.py at
-    018740b), and ``torch.distributed.pipelining`` not after backward passes
+    In pipelines of PyTorch: ``torch.distributed.pipelining`` does not reshard after backward passes
     (``set_reshard_after_backward(False)``, torch/distributed/pipelining/stage.py); it reduces when
     the last one is over (``run_post_backward``).
     """
     return np.asarray((table.zero > 2) & (table.pp > 1) & software.pipelines_reduce_once)
+
+
+def gathering_passes(
+    software: Software, table: LayoutTable, micro_batches: Floats
+) -> tuple[Floats, Floats]:
+    r"""Return how many passes, forward and backward, gather weights under ZeRO-3 [1].
+
+    .. math:: (m, m), \quad (1, 0) \text{ where they stay gathered}, \quad
+       (\min(m, p), m) \text{ where each forward pass shards them again}
+
+    torchtitan's stages do not (``reshard_after_forward = not pp_enabled``,
+    torchtitan/models/llama3/infra/parallelize.py at 018740b). Where they do, a forward pass that
+    follows a backward pass finds the weights gathered, and the backward pass after it does not:
+    what fills the pipeline gathers, *p* passes on the first stage, and every backward pass.
+
+    Parameters
+    ----------
+    software
+        What its pipelines do.
+    table
+        ZeRO stage, pp (*p*).
+    micro_batches
+        *m*.
+    """
+    stays = stays_gathered(software, table)
+    some = np.minimum(micro_batches, table.pp) if software.pipelines_reshard else 1.0
+    again = micro_batches if software.pipelines_reshard else 0.0
+    return np.where(stays, some, micro_batches), np.where(stays, again, micro_batches)
 
 
 def stage_state(context: Context, table: LayoutTable, params: StageParams) -> StageState:

@@ -85,6 +85,9 @@ class Software:
     """Unfused attention's softmax runs in fp32 and keeps a 4-byte copy of its result."""
     zero3_copy_bytes_per_s: float = math.inf
     """Rate at which ZeRO-3 copies what it gathers or reduces, before or after the collective."""
+    unit_copies: bool = False
+    """Among the kernels of ZeRO-3's passes are copies: weights out of what a collective gathered,
+    gradients into what one reduces. See `gradient_sync`."""
     zero1_afterwards: bool = False
     """ZeRO-1 and 2 all-reduce the gradients whole, once all are there, and gather the weights after
     the update: every rank has all gradients, and nothing of it is hidden."""
@@ -98,6 +101,8 @@ class Software:
     pipelines_reduce_once: bool = False
     """In pipelines ZeRO-2/3 reduce gradients after the last micro-batch all the same, and weights
     that ZeRO-3 gathered stay so until then."""
+    pipelines_reshard: bool = False
+    """But forward passes shard them again: see `model_states.gathering_passes`."""
     loss_forward_bytes: float = 16.0
     """Bytes per logit that the softmax of the loss moves. [bytes]"""
     loss_backward_bytes: float = 10.0
@@ -167,6 +172,12 @@ class Software:
     """That division closes a stage where its cost is beyond its share, not where it reaches it."""
     collective_s: float = 0.0
     """CPU time to issue a collective of tensor or expert parallelism, beside `dispatch_s`. [s]"""
+    dtensor_s: float = 0.0
+    """CPU time for PyTorch's DTensors under tensor parallelism, as `dispatch_s`, and beside it:
+    operators dispatched in Python, local tensors made DTensors and back. Compiled blocks have none.
+    [s] (benchmarks/count_dtensor.py)"""
+    dtensor_sequence_s: float = 0.0
+    """What sequence parallelism adds to it: norms, too, are of DTensors. [s]"""
     routing_s: float = 0.0
     """CPU time to route a layer's tokens to experts, as `dispatch_s`, and beside it: router,
     auxiliary loss, how many go where, permutations. [s] (benchmarks/count_experts.py)"""

@@ -15,7 +15,7 @@ from plan3d.simulator.gradient_sync import (
     reduces_afterwards,
 )
 from plan3d.simulator.layout import LayoutTable, Order, Recompute
-from plan3d.simulator.model_states import reduces_every, stays_gathered
+from plan3d.simulator.model_states import gathering_passes, reduces_every, stays_gathered
 from plan3d.simulator.numeric import Floats, Ints, Numeric
 from plan3d.simulator.pipeline import StageLayers, bubble_s, idle_saved_s, one_rank_has_both_ends
 from plan3d.simulator.software import Software
@@ -90,15 +90,9 @@ def _selective_s(software: Software, forward: Pass) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SyncCosts:
+class SyncCosts(SyncTime):
     """What a step costs whatever the micro-batch. Columns of shape (n,) [s]."""
 
-    reduce_s: Floats
-    gather_s: Floats
-    block_reduce_s: Floats
-    block_gather_s: Floats
-    replicate_s: Floats
-    tied_s: Floats
     optimizer_s: Floats
     offload_s: Floats
 
@@ -253,30 +247,37 @@ def _zero3_s(
 ) -> tuple[Floats, Floats]:  # fmt: skip
     r"""Return exposed and link time of ZeRO-3 in a step [s].
 
-    .. math:: l\,\bigl(m (F + B) + r\,(\max(g + q - W_b, 0) - B)\bigr) + m g + r q
+    .. math:: l\,\bigl(f F + b B + r\,(\max(g + q - W_b, 0) - B)\bigr)
+       + f\,(g + g_e) + r\,(q + q_e) + (f + b)\,c_g + r\,c_q + (m - r)\,c_s
 
     with gathers *g* and reductions *q* of a block, which hide in its passes' *W*: *F* and *B* are
-    what forward and backward do not hide of *g*. All *m* micro-batches gather; of them *r* reduce,
-    all or the last. Where weights stay gathered in a pipeline (`stays_gathered`), they are gathered
-    once, forward, and what is reduced after the last backward pass hides in nothing. Replicas
-    all-reduce on a stream of their own (``all_reduce_stream``, ``foreach_reduce`` in PyTorch's
-    fsdp/_fully_shard/_fsdp_collectives.py), in what the last backward pass leaves.
+    what forward and backward do not hide of *g*. Of all passes *f* and *b* gather
+    (`gathering_passes`), and *r* reduce, all or the last. Each pass forward waits for its first
+    gathers, of a block and of the ends, *g_e* (``_root_pre_forward``: the streams that gather wait
+    for what was computed before), and each reduction ends with the last ones. In nothing hides what
+    a pipeline reduces after its last backward pass, nor the copies *c* that stand among the
+    kernels, of what is gathered, reduced or only summed. Replicas all-reduce on a stream of their
+    own (``all_reduce_stream``, ``foreach_reduce`` in PyTorch's fsdp/_fully_shard/
+    _fsdp_collectives.py), in what the last backward pass leaves.
     """
     software = context.software
     share = software.zero3_overlap * table.dp_overlap
     gather, reduce = sync.block_gather_s, sync.block_reduce_s
-    stays = stays_gathered(software, table)
+    once = stays_gathered(software, table)
+    forwards, backwards = gathering_passes(software, table, micro_batches)
     window = share * (block.backward_s + replay_s)
     ahead = np.maximum(gather - share * block.forward_s, 0.0)
     alone = np.maximum(gather - window, 0.0)
-    more = np.maximum(gather + reduce - window, 0.0) - alone
-    late = np.where(stays, ahead + reduce, micro_batches * (ahead + alone) + reductions * more)
-    gathers = np.where(stays, 1.0, micro_batches)
-    passes = np.where(stays, 1.0, 2.0)
+    more = np.where(once, reduce, np.maximum(gather + reduce - window, 0.0) - alone)
+    late = forwards * ahead + backwards * alone + reductions * more
     left = n * np.maximum(window - gather - reduce, 0.0)
-    copies = exposed_once_s(sync.replicate_s, left, n, np.where(stays, 0.0, share))
-    whole = n * late + gathers * gather + reductions * reduce + copies
-    return whole, n * (passes * gathers * gather + reductions * reduce)
+    copies = exposed_once_s(sync.replicate_s, left, n, np.where(once, 0.0, share))
+    ends = forwards * sync.ends_gather_s + reductions * sync.ends_reduce_s
+    placed = (forwards + backwards) * sync.gather_copy_s + reductions * sync.reduce_copy_s
+    placed = placed + (micro_batches - reductions) * sync.sum_copy_s
+    bare = ends + placed
+    whole = n * late + forwards * gather + reductions * reduce + copies + bare
+    return whole, n * ((forwards + backwards) * gather + reductions * reduce) + bare
 
 
 def _overhead_s(

@@ -112,6 +112,7 @@ BUSY = Software(
     accumulate_bytes=10.0, whole_buffers=2.0, gathering_bytes=6.0, reduced_copy_bytes=2.0,
     zero1_afterwards=True, gather_piece_s=7e-6, reduce_piece_bytes=5e7, send_overhead_s=1e-3,
     routing_s=4e-4, expert_s=4e-5, expert_cast_s=1e-5, ring_step_s=9e-5,
+    dtensor_s=1e-3, dtensor_sequence_s=5e-4, unit_copies=True,
 )  # fmt: skip
 """Every term of the model is on."""
 
@@ -119,8 +120,8 @@ KEEPING = replace(
     BUSY, name="keeping", memory_cached=0.1, late_most=50.0, loss_apart=True,
     gradient_copy_bytes=6.0, frees_gradients=True, whole_master=True, whole_embedding=True,
     plain_stages=True, pads_experts=True, keeps_routing=True, fp32_norm_results=True,
-    repeats_kv=True, logits_kept=0.1, pipelines_reduce_once=True, zero1_afterwards=False,
-    zero1_owners=True,
+    repeats_kv=True, logits_kept=0.1, pipelines_reduce_once=True, pipelines_reshard=True,
+    zero1_afterwards=False, zero1_owners=True,
 )  # fmt: skip
 """It and its allocator keep much, and gradients come and go."""
 

@@ -84,6 +84,22 @@ def test_a_parallel_residual_has_half_as_many_collectives(
     assert block.backward.total_s[0] == pytest.approx(backward_s)
 
 
+@pytest.mark.parametrize(
+    ("layout", "forward_s"),
+    [
+        pytest.param(Layout(dp=2), 10.0, id="no tensor parallelism, no DTensors"),
+        pytest.param(Layout(tp=2), 10.0 + 5, id="columns and rows"),
+        pytest.param(Layout(tp=2, sp=1), 10.0 + 5 + 3, id="and norms"),
+        pytest.param(Layout(tp=8, sp=1), 10.0 + 5 + 3, id="however many ranks"),
+    ],
+)
+def test_dtensors_take_the_cpu_besides(layout: Layout, forward_s: float) -> None:
+    eager = replace(PLAIN, dispatch_s=10.0, dtensor_s=5.0, dtensor_sequence_s=3.0)
+    block = block_time(replace(context(), software=eager), one(layout))
+    assert block.forward.total_s[0] == pytest.approx(forward_s)
+    assert block.backward.total_s[0] == pytest.approx(2 * forward_s)
+
+
 ALL_EXPERTS = replace(GPT, experts=Experts(count=8, top_k=2, ffn=100))
 
 

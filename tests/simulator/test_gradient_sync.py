@@ -8,6 +8,7 @@ import pytest
 from plan3d.simulator.context import Context
 from plan3d.simulator.estimate import estimate
 from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s, sync_time
+from plan3d.simulator.kernels import memory_bound_s
 from plan3d.simulator.layout import Layout, Order
 from plan3d.simulator.software import Software
 from plan3d.simulator.workload import GradientSync
@@ -50,8 +51,9 @@ AR, RS, AG = 2 * 150 / 400, 150 / 100, 150 / 200
         ),
         pytest.param(
             Layout(dp=4, zero=3, shard=4),
-            {"reduce_s": RS, "gather_s": AG, "block_reduce_s": RS / 10, "block_gather_s": AG / 10},
-            id="and a block of 10 at a time",
+            {"reduce_s": RS, "gather_s": AG, "block_reduce_s": RS / 10, "block_gather_s": AG / 10,
+             "ends_reduce_s": 0.4 * RS, "ends_gather_s": 0.4 * AG},
+            id="and a block of 10 at a time, or the ends' 40",
         ),
         pytest.param(
             Layout(dp=8, zero=1, shard=4),
@@ -84,8 +86,32 @@ def test_zero_3_may_copy_what_it_gathers() -> None:
     slow = replace(PLAIN, zero3_copy_bytes_per_s=5.0)
     found = sync(Layout(dp=4, zero=3, shard=4), software=slow)
     assert found.block_gather_s[0] == pytest.approx(AG / 10 + 20 / 5)
+    assert found.ends_gather_s[0] == pytest.approx(0.4 * AG + 80 / 5)
     assert found.gather_s[0] == pytest.approx(AG)
     assert sync(Layout(zero=3), software=slow).block_gather_s[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("layout", "copied"),
+    [
+        pytest.param(Layout(dp=4, zero=3, shard=4), 100.0, id="all 100 parameters"),
+        pytest.param(Layout(dp=4, zero=2, shard=4), 0.0, id="nothing is gathered"),
+        pytest.param(Layout(zero=3), 0.0, id="nobody to gather from"),
+    ],
+)
+def test_units_may_be_copied_among_the_kernels(layout: Layout, copied: float) -> None:
+    """Read and written in 2 bytes; read in 2, written in 4; and the sum read besides."""
+    software = replace(PLAIN, unit_copies=True, reduce_bytes=4.0)
+    found = sync(layout, software=software)
+    each = memory_bound_s(1.0, 0, WIRE.gpu)
+    assert found.gather_copy_s[0] == pytest.approx(copied * (2 + 2) * each)
+    assert found.reduce_copy_s[0] == pytest.approx(copied * (2 + 4) * each)
+    assert found.sum_copy_s[0] == pytest.approx(copied * (2 + 4 + 4) * each)
+
+
+def test_a_stage_between_two_others_has_no_ends_to_gather() -> None:
+    found = sync(Layout(dp=4, zero=3, shard=4), params(60.0, unit=10.0))
+    assert (found.ends_gather_s[0], found.ends_reduce_s[0]) == (0, 0)
 
 
 def test_gradients_may_be_reduced_in_32_bit() -> None:

@@ -173,9 +173,9 @@ def test_sends(
         assert found.time.bubble_s - free.time.bubble_s == pytest.approx(filling, rel=1e-6)
 
 
-def replicas(layout: Layout) -> dict[str, float]:
+def replicas(layout: Layout, software: Software = PLAIN) -> dict[str, float]:
     """Link times of data parallelism on DGX."""
-    context = Context(model=GPT, work=WORK, cluster=DGX, software=PLAIN)
+    context = Context(model=GPT, work=WORK, cluster=DGX, software=software)
     part = place_params(
         context,
         one(layout),

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from plan3d.simulator.layout import Layout
-from tests.simulator.jobs import GPT
+from plan3d.simulator.model_states import gathering_passes
+from tests.simulator.jobs import GPT, PLAIN, one
 from tests.simulator.test_step_time import parts, replicas, run
 
 
@@ -14,9 +16,9 @@ from tests.simulator.test_step_time import parts, replicas, run
 def test_zero_3_gathers_in_every_micro_batch(
     overlap: float, on: int, every: bool, reductions: int
 ) -> None:
-    """A gather before each pass of a block, a reduction after its backward; ends expose one.
+    """A gather before each pass of a block, a reduction after its backward, and one is exposed.
 
-    Of four micro-batches all reduce, or the last one.
+    So are those of the ends. Of four micro-batches all reduce, or the last one.
     """
     layout = Layout(dp=16, zero=3, shard=16, dp_overlap=on)
     block, _, _ = parts(layout)
@@ -28,13 +30,14 @@ def test_zero_3_gathers_in_every_micro_batch(
     late = 4 * ahead + (4 - reductions) * max(gather - window, 0.0)
     late += reductions * max(gather + reduce - window, 0.0)
     found = run(layout, zero3_overlap=overlap, zero2_every_micro_batch=every)
-    ends = 4 * gather + reductions * reduce
-    assert found.time.dp_comm_s == pytest.approx(12 * late + ends)
-    assert found.link.dp_link_s == pytest.approx(12 * (8 * gather + reductions * reduce))
+    ends = 4 * sync["ends_gather_s"] + reductions * sync["ends_reduce_s"]
+    firsts = 4 * gather + reductions * reduce
+    assert found.time.dp_comm_s == pytest.approx(12 * late + firsts + ends)
+    assert found.link.dp_link_s == pytest.approx(12 * (8 * gather + reductions * reduce) + ends)
 
 
 def test_zero_3_gathers_once_in_a_pipeline() -> None:
-    """Six layers of a stage, and one of its ends; all reduce after the last backward pass."""
+    """Six layers of a stage, and its end; all reduce after the last backward pass."""
     layout = Layout(pp=2, dp=16, zero=3, shard=16)
     software = {"zero2_every_micro_batch": True, "pipelines_reduce_once": True}
     found = run(layout, zero3_overlap=1.0, model=replace(GPT, tied=False), **software)
@@ -42,6 +45,53 @@ def test_zero_3_gathers_once_in_a_pipeline() -> None:
     gather, reduce = sync["block_gather_s"], sync["block_reduce_s"]
     block, _, _ = parts(layout)
     ahead = max(gather - float(block.forward.total_s[0]), 0.0)
-    expected = 6 * (ahead + reduce) + gather + reduce
+    ends = sync["ends_gather_s"] + sync["ends_reduce_s"]
+    expected = 6 * (ahead + reduce) + gather + reduce + ends
     assert found.time.dp_comm_s == pytest.approx(expected)
-    assert found.link.dp_link_s == pytest.approx(6 * (gather + reduce))
+    assert found.link.dp_link_s == pytest.approx(6 * (gather + reduce) + ends)
+
+
+def test_a_pipeline_may_shard_again_after_every_forward_pass() -> None:
+    """Of four micro-batches two fill two stages and gather forward, and all gather backward."""
+    layout = Layout(pp=2, dp=16, zero=3, shard=16)
+    software = {
+        "zero2_every_micro_batch": True, "pipelines_reduce_once": True, "pipelines_reshard": True,
+    }  # fmt: skip
+    found = run(layout, zero3_overlap=0.0, model=replace(GPT, tied=False), **software)
+    sync = replicas(layout)
+    gather, reduce = sync["block_gather_s"], sync["block_reduce_s"]
+    ends = 2 * sync["ends_gather_s"] + sync["ends_reduce_s"]
+    expected = 6 * (2 * gather + 4 * gather + reduce) + 2 * gather + reduce + ends
+    assert found.time.dp_comm_s == pytest.approx(expected)
+    assert found.link.dp_link_s == pytest.approx(6 * (6 * gather + reduce) + ends)
+
+
+@pytest.mark.parametrize(("every", "reduced", "summed"), [(True, 4, 0), (False, 1, 3)])
+def test_copies_hide_in_nothing(every: bool, reduced: int, summed: int) -> None:
+    """Four micro-batches gather twice each; what is not reduced is summed."""
+    layout = Layout(dp=16, zero=3, shard=16)
+    options = {"zero3_overlap": 1.0, "zero2_every_micro_batch": every, "contention": 1.0}
+    plain, copying = run(layout, **options), run(layout, **options, unit_copies=True)
+    sync = replicas(layout, replace(PLAIN, unit_copies=True))
+    expected = 8 * sync["gather_copy_s"]
+    expected += reduced * sync["reduce_copy_s"] + summed * sync["sum_copy_s"]
+    assert expected > 0
+    more = copying.time.dp_comm_s - plain.time.dp_comm_s
+    assert more == pytest.approx(expected, rel=1e-6)
+    assert copying.link.dp_link_s - plain.link.dp_link_s == pytest.approx(expected, rel=1e-6)
+    assert copying.time.overhead_s == pytest.approx(plain.time.overhead_s)  # nothing is hidden
+
+
+@pytest.mark.parametrize(
+    ("layout", "reshard", "passes"),
+    [
+        pytest.param(Layout(dp=8, zero=3, shard=8), True, (8, 8), id="no pipeline: all"),
+        pytest.param(Layout(pp=4, dp=2, zero=3, shard=2), False, (1, 0), id="gathered once"),
+        pytest.param(Layout(pp=4, dp=2, zero=3, shard=2), True, (4, 8), id="filling, and backward"),
+        pytest.param(Layout(pp=16, dp=2, zero=3, shard=2), True, (8, 8), id="all of them fill"),
+    ],
+)
+def test_passes_that_gather(layout: Layout, reshard: bool, passes: tuple[int, int]) -> None:
+    software = replace(PLAIN, pipelines_reduce_once=True, pipelines_reshard=reshard)
+    ahead, back = gathering_passes(software, one(layout), np.array([8.0]))
+    assert (ahead[0], back[0]) == passes
