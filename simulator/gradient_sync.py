@@ -29,30 +29,19 @@ References
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
-from plan3d.simulator.collectives import (
-    all_gather_s,
-    all_reduce_s,
-    broadcast_s,
-    p2p_s,
-    reduce_scatter_s,
-)
+from plan3d.simulator.collectives import all_reduce_s, p2p_s
 from plan3d.simulator.context import Context
 from plan3d.simulator.kernels import memory_bound_s
-from plan3d.simulator.layout import LayoutTable, Order
+from plan3d.simulator.layout import LayoutTable
 from plan3d.simulator.numeric import Bools, Floats, Numeric, column
 from plan3d.simulator.parameters import block_matrices, block_tensors
-from plan3d.simulator.placement import Group, place
+from plan3d.simulator.placement import Group
 from plan3d.simulator.software import Software
-from plan3d.simulator.stage_params import StageParams, sync_ranks
-
-OPERATIONS: Final = {
-    "rs": reduce_scatter_s, "ar": all_reduce_s, "ag": all_gather_s, "bc": broadcast_s,
-}  # fmt: skip
-"""Reductions of gradients, then what spreads weights."""
+from plan3d.simulator.stage_params import StageParams
+from plan3d.simulator.sync_groups import SyncGroups, sync_groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,89 +72,88 @@ class SyncTime:
 
 def sync_time(context: Context, table: LayoutTable, params: StageParams, tied: Floats) -> SyncTime:
     """Return the link times for the distinct rows of a table."""
-    cluster, software, work = context.cluster, context.software, context.work
-    reduce_bytes = software.reduce_bytes * work.sync.compression
-    weight_bytes = work.precision.weight_bytes
-    per_node = cluster.gpus_per_node
-    stride = np.where(table.order == Order.TP_CP_EP_PP_DP, table.tp * table.pp, table.tp)
-    replicas, expert_replicas = sync_ranks(table)
-    shard = np.minimum(table.shard, replicas)
-    expert_stride = stride / table.tp * table.ep * table.etp
-    sharded, whole, owned = table.zero > 0, table.zero > 2, broadcasts(software, table)
-
-    def groups(ranks: Numeric) -> tuple[Group, Group]:
-        """So many replicas of a block, and of its experts."""
-        experts = np.minimum(ranks, np.maximum(expert_replicas, 1))
-        return place(ranks, stride, per_node), place(experts, expert_stride, per_node)
-
-    keepers = groups(np.where(sharded, shard, replicas))
-    reducers = groups(np.where(sharded & ~owned, shard, replicas))
-    across = place(replicas / shard, stride * shard, per_node)
-    dense = params.blocks + params.ends
-
-    def both(size: Numeric, experts: Numeric, how: str, pieces: Numeric = 1.0) -> Numeric:
-        operation = OPERATIONS[how]
-        group, expert_group = reducers if how in ("rs", "ar") else keepers
-        routed = np.where(experts > 0, operation(experts, expert_group, cluster), 0.0)
-        return pieces * operation(size / pieces, group, cluster) + routed
-
-    after = reduces_afterwards(software, table)
-    gradients, weights = ((dense * width, params.experts * width)
-                          for width in (reduce_bytes, weight_bytes))  # fmt: skip
-    pieces = np.where(sharded & ~owned, 1.0, _buckets(context, table, params))
-    halves = sharded & ~(after | owned)
-    reduce = np.where(halves, both(*gradients, "rs"), both(*gradients, "ar", pieces))
-    owners = np.minimum(shard, np.maximum(_layers(params) * block_tensors(context.model), 1))
-    gather = np.where(owned, both(*weights, "bc", owners), both(*weights, "ag"))
-    block, experts = params.largest_block, params.largest_experts
-    several = keepers[0].size > 1
-
-    def per_unit(dense: Numeric, experts: Numeric, width: float, how: str) -> Numeric:
-        """One unit's collective under ZeRO-3, and the copy of what goes through it."""
-        copied_s = (dense + experts) * width / software.zero3_copy_bytes_per_s
-        time = both(dense * width, experts * width, how) + np.where(several, copied_s, 0.0)
-        return np.where(whole & (dense + experts > 0), time, 0.0)
-
-    def copied_s(width: float) -> Numeric:
-        """One pass over all parameters of the stage, where units are copied."""
-        once = memory_bound_s(width * (dense + params.experts), 0, cluster.gpu)
-        return np.where(whole & several & software.unit_copies, once, 0.0)
-
-    copies = all_reduce_s(sum(gradients) / shard, across, cluster)
+    cluster, reduce_bytes = context.cluster, _reduced_bytes(context)
+    groups = sync_groups(context, table)
+    sharded = table.zero > 0
+    everything = params.blocks + params.ends + params.experts
+    copies = all_reduce_s(everything * reduce_bytes / groups.shard, groups.across, cluster)
     pair = Group(size=np.where(table.pp > 1, 2.0, 1.0), local=np.ones(len(table)))
     columns = {
-        "reduce_s": _sparse(context, table, reduce, dense, reducers[0]),
-        "gather_s": np.where(sharded, gather, 0.0)
-        + np.where(after, software.gather_piece_s * shard * _tensors(context, params), 0.0),
-        "block_reduce_s": per_unit(block, experts, reduce_bytes, "rs"),
-        "block_gather_s": per_unit(block, experts, weight_bytes, "ag"),
-        "ends_reduce_s": per_unit(params.ends, 0.0, reduce_bytes, "rs"),
-        "ends_gather_s": per_unit(params.ends, 0.0, weight_bytes, "ag"),
-        "gather_copy_s": copied_s(2 * weight_bytes),
-        "reduce_copy_s": copied_s(weight_bytes + reduce_bytes),
-        "sum_copy_s": copied_s(weight_bytes + 2 * reduce_bytes),
-        "replicate_s": np.where(sharded & ~owned & (across.size > 1), copies, 0.0),
+        **_of_the_stage(context, table, params, groups),
+        **_of_a_unit(context, table, params, groups),
+        "replicate_s": np.where(sharded & ~groups.owned & (groups.across.size > 1), copies, 0.0),
         "tied_s": np.where(tied > 0, all_reduce_s(tied * reduce_bytes, pair, cluster), 0.0),
     }
     n = len(table)
     return SyncTime(**{k: column(v, n) for k, v in columns.items()})
 
 
+def _of_the_stage(
+    context: Context, table: LayoutTable, params: StageParams, groups: SyncGroups
+) -> dict[str, Numeric]:
+    """Return what all gradients of the stage take, and all weights."""
+    software, weight_bytes = context.software, context.work.precision.weight_bytes
+    sharded, after = table.zero > 0, reduces_afterwards(software, table)
+    dense = params.blocks + params.ends
+    gradients, weights = ((dense * width, params.experts * width)
+                          for width in (_reduced_bytes(context), weight_bytes))  # fmt: skip
+    pieces = np.where(sharded & ~groups.owned, 1.0, _buckets(context, table, params))
+    halves = sharded & ~(after | groups.owned)
+    reduce = np.where(
+        halves, groups.both_s(*gradients, "rs"), groups.both_s(*gradients, "ar", pieces)
+    )
+    tensors = np.maximum(_layers(params) * block_tensors(context.model), 1)
+    owners = np.minimum(groups.shard, tensors)
+    gather = np.where(
+        groups.owned, groups.both_s(*weights, "bc", owners), groups.both_s(*weights, "ag")
+    )
+    piecewise = software.gather_piece_s * groups.shard * _tensors(context, params)
+    return {
+        "reduce_s": _sparse(context, table, reduce, dense, groups.reducers[0]),
+        "gather_s": np.where(sharded, gather, 0.0) + np.where(after, piecewise, 0.0),
+    }
+
+
+def _of_a_unit(
+    context: Context, table: LayoutTable, params: StageParams, groups: SyncGroups
+) -> dict[str, Numeric]:
+    """Return what ZeRO-3 takes for one unit, and for its copies of all of them."""
+    software, weight_bytes = context.software, context.work.precision.weight_bytes
+    reduce_bytes = _reduced_bytes(context)
+    several = groups.keepers[0].size > 1
+    everything = params.blocks + params.ends + params.experts
+    block = params.largest_block, params.largest_experts
+
+    def unit_s(dense: Numeric, experts: Numeric, width: float, how: str) -> Numeric:
+        """Its collective, and the copy of what goes through it."""
+        copy_s = (dense + experts) * width / software.zero3_copy_bytes_per_s
+        time = groups.both_s(dense * width, experts * width, how) + np.where(several, copy_s, 0.0)
+        return np.where((table.zero > 2) & (dense + experts > 0), time, 0.0)
+
+    def copied_s(width: float) -> Numeric:
+        """One pass over all parameters of the stage, where units are copied."""
+        once = memory_bound_s(width * everything, 0, context.cluster.gpu)
+        return np.where((table.zero > 2) & several & software.unit_copies, once, 0.0)
+
+    return {
+        "block_reduce_s": unit_s(*block, reduce_bytes, "rs"),
+        "block_gather_s": unit_s(*block, weight_bytes, "ag"),
+        "ends_reduce_s": unit_s(params.ends, 0.0, reduce_bytes, "rs"),
+        "ends_gather_s": unit_s(params.ends, 0.0, weight_bytes, "ag"),
+        "gather_copy_s": copied_s(2 * weight_bytes),
+        "reduce_copy_s": copied_s(weight_bytes + reduce_bytes),
+        "sum_copy_s": copied_s(weight_bytes + 2 * reduce_bytes),
+    }
+
+
+def _reduced_bytes(context: Context) -> float:
+    """Bytes that a gradient takes where it is reduced [bytes]."""
+    return context.software.reduce_bytes * context.work.sync.compression
+
+
 def reduces_afterwards(software: Software, table: LayoutTable) -> Bools:
     """Return where ZeRO-1 or 2 all-reduces gradients after the last backward pass, shape (n,)."""
     return np.asarray(software.zero1_afterwards & (table.zero > 0) & (table.zero < 3))
-
-
-def broadcasts(software: Software, table: LayoutTable) -> Bools:
-    r"""Return where the owner of each tensor of ZeRO-1 or 2 broadcasts it, shape (n,).
-
-    .. math:: t = k\,t_{bc}(wP/k), \quad k = \min(s, T)
-
-    A rank without tensors has nothing to send: beyond the *T* tensors of the blocks, more ranks of
-    the *s* make no more broadcasts. They follow each other: an owner sends once it has all of the
-    one before, and in one or another of NCCL's rings it is the last to get it.
-    """
-    return np.asarray(software.zero1_owners & (table.zero > 0) & (table.zero < 3))
 
 
 def _buckets(context: Context, table: LayoutTable, params: StageParams) -> Numeric:
@@ -189,7 +177,7 @@ def _buckets(context: Context, table: LayoutTable, params: StageParams) -> Numer
     software = context.software
     if not software.reduce_piece_bytes:
         return 1.0
-    width = software.reduce_bytes * context.work.sync.compression
+    width = _reduced_bytes(context)
     sizes = np.array(block_matrices(context.model), dtype=np.float64)
     excess = width / table.tp * (sizes**2).sum() / (2 * sizes.sum())
     blocks = np.ceil(params.blocks * width / (software.reduce_piece_bytes + excess))
@@ -229,7 +217,7 @@ def _sparse(
     """
     sync = context.work.sync
     if sync.neighbours:
-        size = params * context.software.reduce_bytes * sync.compression
+        size = params * _reduced_bytes(context)
         send = sync.neighbours * p2p_s(size, np.where(group.nodes > 1, 1.0, 0.0), context.cluster)
         reduce_s = np.where(table.dp * table.cp > 1, np.minimum(send, reduce_s), 0.0)
     return reduce_s / sync.every

@@ -10,7 +10,6 @@ from plan3d.simulator.context import Context
 from plan3d.simulator.ends import EndTime
 from plan3d.simulator.gradient_sync import (
     SyncTime,
-    broadcasts,
     exposed_once_s,
     reduces_afterwards,
 )
@@ -19,6 +18,7 @@ from plan3d.simulator.model_states import gathering_passes, reduces_every, stays
 from plan3d.simulator.numeric import Floats, Ints, Numeric
 from plan3d.simulator.pipeline import StageLayers, bubble_s, idle_saved_s, one_rank_has_both_ends
 from plan3d.simulator.software import Software
+from plan3d.simulator.sync_groups import broadcasts
 
 BLOCK_TERMS = (
     "matmul_s", "attention_s", "elementwise_s", "dispatch_s", "tp_comm_s", "cp_comm_s", "ep_comm_s",
