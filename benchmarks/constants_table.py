@@ -1,4 +1,4 @@
-"""List every constant that plan3d ships, with its mark and source, and what rests on one suite.
+"""List every constant that plan3d ships: mark, source, what rests on one suite and who else ran it.
 
 Run as ``python benchmarks/constants_table.py > docs/constants.md``, after ``accuracy.py``, whose
 recorded scores it repeats.
@@ -7,15 +7,21 @@ recorded scores it repeats.
 import json
 import re
 import sys
-from collections import Counter
+import tomllib
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
+from plan3d.cli.commands.validate_command import Shipped
 from plan3d.hardware_profiles.build import key_of
 from plan3d.hardware_profiles.parts import HERE, part_names, read, shipped
 from plan3d.hardware_profiles.tree import MARKS, Row, annotate, rows
+from plan3d.planner.validation import Prediction, elsewhere_runs, validate
+from plan3d.planner.validation.scores import error_score
 from plan3d.planner.validation.surroundings import GENERATIONS
 from plan3d.simulator.units import parse
 
@@ -27,6 +33,8 @@ FITTED: Final = re.compile(
     r"before any measurement (.*) was assumed"
 )
 """The source of a constant that is fitted to runs of one suite: suite, error, what was thought."""
+FITS: Final = tomllib.loads((BENCHMARKS / "software_fits.toml").read_text(encoding="utf-8"))
+"""Which generations share constants."""
 
 KINDS = {
     "gpus": "GPUs",
@@ -65,6 +73,14 @@ Three things more were found with one suite in view. The latencies of `efa-p5` a
 `ultra` measured of their collectives, and stay when it is left out; so does that its jobs were in
 four states, with which only `--runs recorded` predicts (`planner/validation/surroundings.py`). That
 `aleph-alpha-2023` has `loss_apart` is left out with `aa-layouts` like a constant."""
+OTHERS = """\
+### What other sources say of them
+
+Runs of [other sources](accuracy.md#other-sources) on the same generation or network, predicted with
+the constants above, which were not fitted to them: mean error and bias (positive: predicted too
+slow) of their step times. A small error says that the constants hold beyond their suite; a large
+one may also be of the run's own network, model, or choices that its source leaves open. *None
+found*: only the suite speaks for them."""
 
 
 CHOSEN = """\
@@ -106,6 +122,7 @@ def one_suite() -> Iterator[str]:
     scores = stored("scores.json")
     yield from (ONE_SUITE, "")
     body = []
+    resting = set()
     for kind in ("networks", "software"):
         for name in part_names(kind):
             for row in rows(annotate(read(HERE / kind / f"{name}.toml"), "assumed", "")):
@@ -115,9 +132,48 @@ def one_suite() -> Iterator[str]:
                     stands_in = without(kind, name, row, suite, least) or thought
                     names = (suite, f"{name}: {row.path}", f"{row.value} +- {error}")
                     body.append((*names, stands_in, *errors_of(suite, scores)))
+                    resting.add((suite, name))
     head = ("suite", "constant", "value", "without the suite", "its step time, -> unseen",
             "its memory, -> unseen")  # fmt: skip
     yield from table(head, iter(sorted(body)))
+    yield from ("", OTHERS, "")
+    head = ("suite", "part", "other source", "runs", "mean error", "bias")
+    yield from table(head, (row for part in sorted(resting) for row in other_sources(*part)))
+
+
+def other_sources(suite: str, part: str) -> Iterator[tuple[str, ...]]:
+    """Yield what each other source says of a part whose constants rest on a suite."""
+    none_found = {"none found": ("", "", "")}
+    for name, score in (said_elsewhere().get(part) or none_found).items():
+        yield suite, part, name, *score
+
+
+@cache
+def said_elsewhere() -> dict[str, dict[str, tuple[str, str, str]]]:
+    """Return by part, and by other source that ran it: runs, mean error and bias of its steps.
+
+    A network is what a run has whose source names it, on more than one node.
+    """
+    ran: dict[str, dict[str, list[Prediction]]] = defaultdict(lambda: defaultdict(list))
+    for p in validate(elsewhere_runs(), Shipped()).predictions:
+        network = p.cluster.split()[-1] if p.run.gpus > p.gpus_per_node else ""
+        for part in (network, *shared(p.software)):
+            ran[part][p.run.suite].append(p)
+    return {part: {name: scored(of[name]) for name in sorted(of)} for part, of in ran.items()}
+
+
+def shared(software: str | None) -> Iterator[str]:
+    """Yield the generations whose fitted constants a software generation has."""
+    while software:
+        yield software
+        software = FITS["together"].get(software) or FITS["built_on"].get(software)
+
+
+def scored(predictions: list[Prediction]) -> tuple[str, str, str]:
+    """Return runs, mean error and bias of the steps of a source."""
+    timed = [(p.predicted_s, p.measured_s) for p in predictions if p.measured_s is not None]
+    score = error_score(*np.array(timed).T)
+    return str(score.n), f"{100 * score.mape:.1f} %", f"{100 * score.bias:+.1f} %"
 
 
 def without(kind: str, name: str, row: Row, suite: str, least: float) -> str:

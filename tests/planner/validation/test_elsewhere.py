@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plan3d.planner.uncertainty import shipped
-from plan3d.planner.validation import Run, elsewhere_runs, published_runs
+from plan3d.planner.validation import Run, elsewhere_runs, published_runs, validate
 from plan3d.planner.validation.choice import SkipError
 from plan3d.planner.validation.rows import case_of
 from tests.planner.validation.test_accuracy import Shipped
@@ -15,6 +15,7 @@ from tests.planner.validation.test_accuracy import Shipped
 ROOT = Path(__file__).parents[3]
 READERS = {
     "benchmarks/accuracy_others.py",
+    "benchmarks/constants_table.py",
     "benchmarks/intervals.py",
     "cli/commands/validate_command.py",
     "planner/validation/__init__.py",
@@ -104,3 +105,18 @@ def test_the_table_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     weighted = sum(int(row[1]) * float(row[3]) for row in ranked) / int(every[1])
     assert float(every[3]) == pytest.approx(weighted, abs=0.01)
     assert page["regret"]() == every[4]
+
+
+def test_who_else_ran_what_rests_on_one_suite() -> None:
+    page = runpy.run_path(str(ROOT / "benchmarks" / "constants_table.py"))
+    names = ["fsdp2-2025-async-tp", "fsdp2-2024-async-tp", "fsdp2-2024"]
+    assert list(page["shared"](names[0])) == names
+    score = validate(RUNS.of_suite("azure-nemo"), Shipped()).time.suites["azure-nemo"]
+    (row,) = page["other_sources"]("nemo-launcher", "nemo-2022")
+    assert row[:4] == ("nemo-launcher", "nemo-2022", "azure-nemo", str(score.n))
+    assert row[4:] == (f"{100 * score.mape:.1f} %", f"{100 * score.bias:+.1f} %")
+    (network,) = page["other_sources"]("bloom", "opa-4x100")
+    on_several_nodes = [run for run in RUNS.of_suite("lucie").rows if run.gpus > 8]
+    assert network[2:4] == ("lucie", str(len(on_several_nodes)))
+    (nobody,) = page["other_sources"]("mine", "a generation that nobody ran")
+    assert nobody == ("mine", "a generation that nobody ran", "none found", "", "", "")
