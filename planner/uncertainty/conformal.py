@@ -30,6 +30,9 @@ COVERAGE: Final = 0.9
 """Share of new runs that an interval is to hold. [1]"""
 ENOUGH: Final = ceil(COVERAGE / (1 - COVERAGE) - 1e-9)
 """Suites from which on the conformal quantile is finite: K/(K+1) >= `COVERAGE`. [1]"""
+HIGHEST: Final = (1 + COVERAGE) / 2
+"""Highest quantile that is taken: the correction of nine suites would take the worst run of all,
+which says how many runs the largest suite has, and not how far off the next one is. [1]"""
 NARROWEST: Final = 1e-3
 """Smallest half-width: sources print three or four digits. [1, natural logarithm]"""
 
@@ -91,7 +94,8 @@ def band(residuals: Floats, suites: Sequence[str], union: Band | None = None) ->
        + \frac{\delta_\infty}{K+1}\right)
 
     with the weighted median *c* and quantiles *q* of the residuals, K suites of n_k runs each [1]_:
-    the score of [4]_, so that the interval is as lopsided as the errors are. With fewer than
+    the score of [4]_, so that the interval is as lopsided as the errors are. The correction ends
+    at `HIGHEST`, which it needs below 18 suites. With fewer than
     `ENOUGH` suites no quantile of theirs covers 90 %; the interval is then the hull of the
     uncorrected one and that of a larger set of runs, `inflation` times as far from zero.
 
@@ -116,7 +120,7 @@ def band(residuals: Floats, suites: Sequence[str], union: Band | None = None) ->
     up = max(weighted_quantile(residuals, weights, 1 - tail) - centre, NARROWEST)
     score = np.maximum((centre - residuals) / down, (residuals - centre) / up)
     enough = count >= ENOUGH
-    level = COVERAGE * (count + 1) / count if enough else COVERAGE
+    level = min(COVERAGE * (count + 1) / count, HIGHEST) if enough else COVERAGE
     reach = max(weighted_quantile(score, weights, level), 1.0)
     low, high = centre - reach * down, centre + reach * up
     if enough:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from plan3d.planner.uncertainty.conformal import (
     COVERAGE,
     ENOUGH,
+    NARROWEST,
     Band,
     band,
     suite_weights,
@@ -38,11 +39,20 @@ def test_nine_suites_are_the_fewest_with_a_conformal_interval() -> None:
 
 
 def test_the_correction_counts_suites() -> None:
-    # Ten suites: 0.99 of the weight must be inside, and the odd run has the last 0.01 of it.
-    ten = band(*named(*like_others(9), ODD))
-    assert (ten.high, ten.suites, ten.runs) == (1.0, 10, 100)
-    # Nine: all of the weight must be inside.
-    assert band(*named(*like_others(8), ODD)).high == 3.0
+    # Twenty suites: 0.945 of the weight must be inside, and nine tenths of a suite are 0.045.
+    most = ("odd", [-1.0] + [3.0] * 9)
+    twenty = band(*named(*like_others(19), most))
+    assert twenty.high == pytest.approx(1.0, abs=2 * NARROWEST)
+    assert (twenty.suites, twenty.runs) == (20, 200)
+    # Fifteen: 0.95 of it must (0.96 by the correction), and nine tenths of a suite are 0.06.
+    assert band(*named(*like_others(14), most)).high == 3.0
+
+
+def test_the_worst_run_of_nine_suites_is_not_the_interval() -> None:
+    """All of the weight would have to be inside: one run of ninety, or of nine thousand."""
+    for times in (1, 100):
+        found = band(*named(*like_others(8), (ODD[0], ODD[1] * times)))
+        assert (found.high, found.suites) == (1.0, 9)
 
 
 def test_nine_single_runs_span_all_of_them() -> None:
