@@ -17,6 +17,8 @@ ELSEWHERE: Final = Path(__file__).with_name("elsewhere.csv")
 """Runs of other sources, collected after the constants: no constant is fitted to them, ever."""
 LARGEST: Final = 1e15
 MAX_BYTES: Final = 200_000_000
+NAMED: Final = 5
+"""Rows that an error names, where none of a file can be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +173,8 @@ def read_runs(path: str | Path) -> Runs:
         seen.add(run.id)
         rows.append(run)
     if not rows:
-        why = f": {rejected[0][1]}" if rejected else ""
+        why = "".join(f"\n  - {where}" for _, where in rejected[:NAMED])
+        why += f"\n  - and {len(rejected) - NAMED} more" if len(rejected) > NAMED else ""
         raise InputError(f"{path}: no usable run in {len(table) - 1} rows{why}")
     return Runs(rows=tuple(rows), rejected=tuple(rejected))
 
@@ -248,8 +251,9 @@ def _number(name: str, text: str) -> float | None:
     positive = value > 0 or whole or name == "mfu"
     if not (low <= value <= high and positive and (not whole or value == int(value))):
         kind = "a whole number" if whole else "a number"
+        least = f"from {low:g}" if whole or name == "mfu" else "above 0, up"
         raise InputError(
             f"impossible value in {name}",
-            f"column {name} is {text[:40]!r}, but must be {kind} from {low:g} to {high:g}",
+            f"column {name} is {text[:40]!r}, but must be {kind} {least} to {high:g}",
         )
     return int(value) if whole else value

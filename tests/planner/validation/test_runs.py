@@ -66,6 +66,17 @@ def test_an_unusable_file_is_one_clear_error(tmp_path: Path, content: bytes, wor
         read_runs(file)
 
 
+def test_rows_of_a_file_without_a_usable_one_are_named(tmp_path: Path) -> None:
+    """Of seven rows the first five, by row and column; 0 s is no step time."""
+    rows = [ROW.replace("a-1", f"a-{i}").replace("1.42", "0") for i in range(7)]
+    with pytest.raises(InputError, match="no usable run in 7 rows") as caught:
+        read_runs(write(tmp_path, HEADER, *rows))
+    _, *named, rest = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in named] == [f"  - row {n}" for n in range(2, 7)]
+    assert all("column iter_s is '0', but must be a number above 0" in line for line in named)
+    assert rest == "  - and 2 more"
+
+
 def test_what_a_job_measured_around_it(tmp_path: Path) -> None:
     """Columns of their own, that no file needs; bad values are named by row and column."""
     header = HEADER + ",version,allreduce_gb_s,allgather_gb_s,node_allreduce_gb_s"
