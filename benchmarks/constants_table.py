@@ -64,7 +64,8 @@ part's own file says: a part with a `base` has every other number from there."""
 ONE_SUITE = """\
 ## Constants that rest on one suite
 
-Fitted to published runs of one suite alone, so that of other runs of their kind nothing is known.
+Fitted to published runs of one suite alone: of other runs of their kind only other sources tell,
+where there are any ([below](#what-other-sources-say-of-them)).
 *Without the suite*: what it is predicted with when it is left out, which is what was thought before
 any measurement, shifted by what other generations say where they have something in common
 ([how](decisions/fitting.md)); beside it the suite's mean error as it ships, and then.

@@ -52,11 +52,11 @@ def _lines(result: Validation, unseen: Validation) -> Iterator[str]:
 
     The latter are of the published runs among them.
     """
-    which = "each suite with constants fitted to the others"
-    if len(unseen.predictions) < len(result.predictions):
-        which = f"the {len(unseen.predictions):,} published runs among them, {which}"
+    own, which = ", in-sample", "each suite with constants fitted to the others"
+    if not unseen.predictions or len(unseen.predictions) < len(result.predictions):
+        own, which = "", f"the {len(unseen.predictions):,} published runs among them, {which}"
     for name, said in QUANTITIES.items():
-        yield f"{name}: {said(result)}"
+        yield f"{name}{own}: {said(result)}"
         if unseen.predictions:
             yield f"{name}, {which}: {said(unseen)}"
 

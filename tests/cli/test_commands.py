@@ -157,7 +157,7 @@ def test_validate(capsys: Capture, tmp_path: Path) -> None:
     with table.open(newline="") as file:
         assert len(list(csv.DictReader(file))) == found["scored"]
     lines = printed(capsys, "validate", "--suite", "korth22", "--by", "suite").splitlines()
-    assert "step time: mean error" in lines[1]
+    assert "step time, in-sample: mean error" in lines[1]
     assert any(line.startswith("korth22") for line in lines)
 
 
@@ -166,6 +166,8 @@ def test_validate_on_other_sources(capsys: Capture) -> None:
     assert (set(found["time"]["suites"]), found["scored"]) == ({"megascale"}, 8)
     named = parsed(capsys, "validate", "--runs", "published", "--suite", "korth22")
     assert named == parsed(capsys, "validate", "--suite", "korth22")
+    lines = printed(capsys, "validate", "--runs", "elsewhere", "--suite", "megascale").splitlines()
+    assert lines[1].startswith("step time: mean error")
 
 
 def test_unseen_scores_say_whose_they_are(capsys: Capture, tmp_path: Path) -> None:
@@ -174,6 +176,7 @@ def test_unseen_scores_say_whose_they_are(capsys: Capture, tmp_path: Path) -> No
     table = tmp_path / "runs.csv"
     table.write_text("\n".join([head, first, f"mine-{second}", ""]))
     lines = printed(capsys, "validate", "--runs", str(table)).splitlines()
+    assert lines[1].startswith("step time: mean error")
     whose = "the 1 published runs among them, each suite with constants fitted to the others"
     assert lines[2].startswith(f"step time, {whose}: mean error")
     lines = printed(capsys, "validate", "--suite", "korth22").splitlines()
