@@ -17,7 +17,7 @@ from plan3d.planner.validation import elsewhere_runs, published_runs, read_runs,
 from plan3d.planner.validation.recorded import recorded_runs
 from plan3d.planner.validation.runs import Runs
 from plan3d.planner.validation.unseen import unseen
-from plan3d.simulator.errors import unknown
+from plan3d.simulator.errors import InputError, unknown
 from plan3d.simulator.hardware import Cluster
 from plan3d.simulator.software import Software
 
@@ -107,6 +107,9 @@ def run(
     with doing("predicting runs") as told:
         result = validate(found.of_suite(suite) if suite else found, Shipped(), progress=told)
     _warn([f"{reason}; {where}" for reason, where in found.rejected] + list(result.doubtful))
+    if not result.predictions:
+        why = ", ".join(f"{reason} ({n})" for reason, n in result.skipped.items())
+        raise InputError(f"{runs}: no run can be scored: {why or 'the file has none'}")
     if csv is not None:
         files.write(csv, as_json.to_csv([prediction.to_row() for prediction in result.predictions]))
     if json:

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import ceil, floor
 from pathlib import Path
 from typing import Any, Final
 
@@ -125,7 +126,9 @@ def as_toml(found: Calibration) -> str:
     lines += [f"gpus = [{gpus}]"]
     bands = {UNION: found.union, **{r.label: found.time[r] for r in Regime}}
     for name, band in (*((f"time.{k}", b) for k, b in bands.items()), ("memory", found.memory)):
-        lines += ["", f"[{name}]", f"low = {band.low:.4f}", f"high = {band.high:.4f}"]
+        # Outwards, so that the run which sets an end stays inside.
+        low, high = floor(1e4 * band.low) / 1e4, ceil(1e4 * band.high) / 1e4
+        lines += ["", f"[{name}]", f"low = {low:.4f}", f"high = {high:.4f}"]
         lines += [f"runs = {band.runs}", f"suites = {band.suites}"]
         lines += [f"inflation = {band.inflation:.4f}"]
     lines += ["", "[out_of_memory]", f"shift = {chance.shift:.4f}", f"slope = {chance.slope:.4f}"]

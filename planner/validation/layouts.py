@@ -147,6 +147,9 @@ def _recompute(run: Run, stages: int) -> Choice[tuple[Recompute, int]]:
                 (kind, 0),
                 () if exact else (f"recompute={kind.name.lower()} stands for another kind",),
             )
+    if text:
+        said = f"column recompute is {run.recompute!r}: none, selective or full"
+        raise SkipError(f"unknown recomputation {text[:40]}", said)
     # Defaults: torchtitan's configs recompute selectively, MaxText's remat_policy is full.
     words = run.framework.lower()
     kind = Recompute.SELECTIVE if "torchtitan" in words else Recompute.NONE

@@ -255,5 +255,8 @@ def precision_of(run: Run) -> Choice[Precision]:
         if re.search(pattern, text):
             assumed = ("nvfp4 as fp8",) if "nvfp4" in text else ()
             return Choice(PRECISIONS[name], assumed)
+    if text:
+        said = f"column precision is {run.precision!r}: {', '.join(PRECISIONS)}"
+        raise SkipError(f"unknown precision {text[:40]}", said)
     name = "fp16" if run.year < 2022 or "v100" in run.gpu else "bf16"
     return Choice(PRECISIONS[name], (f"precision={name}",))

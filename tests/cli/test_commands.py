@@ -170,6 +170,15 @@ def test_validate_on_other_sources(capsys: Capture) -> None:
     assert lines[1].startswith("step time: mean error")
 
 
+def test_a_file_without_a_run_to_score_is_refused(capsys: Capture, tmp_path: Path) -> None:
+    head, first = PUBLISHED.read_text(encoding="utf-8").splitlines()[:2]
+    table = tmp_path / "runs.csv"
+    table.write_text(f"{head}\n{first.replace('a100-80g-sxm', 'abacus')}\n")
+    assert run(["validate", "--runs", str(table), "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, "no run can be scored: unknown GPU abacus (1)" in err) == ("", True)
+
+
 def test_unseen_scores_say_whose_they_are(capsys: Capture, tmp_path: Path) -> None:
     """Beside the scores of a file that has one published run, and of published runs alone."""
     head, first, second = PUBLISHED.read_text(encoding="utf-8").splitlines()[:3]

@@ -1,5 +1,6 @@
 """The file of what was learnt: complete and in order, or refused with a clear word."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,11 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not a calibration"):
         read(path)
+
+
+def test_ends_are_rounded_outwards() -> None:
+    """The run that sets an end is inside."""
+    known = shipped()
+    sharp = replace(known.memory, low=-0.123456, high=0.234512)
+    text = as_toml(replace(known, memory=sharp))
+    assert "[memory]\nlow = -0.1235\nhigh = 0.2346\n" in text

@@ -69,6 +69,12 @@ def test_recompute(layouts: Layouts, text: str, notes: str, kind: Recompute, lay
     assert (layout.recompute, layout.recompute_layers) == (kind, layers)
 
 
+def test_words_that_say_nothing_are_no_default(layouts: Layouts) -> None:
+    with pytest.raises(SkipError, match="unknown recomputation some") as reason:
+        layouts(recompute="some")
+    assert reason.value.particulars == "column recompute is 'some': none, selective or full"
+
+
 def test_a_free_micro_batch_divides_the_share(layouts: Layouts) -> None:
     found, assumed = layouts(micro_batch=None, gpus=16, dp=2, global_batch=24)
     assert [layout.micro_batch for layout in found] == [1, 2, 3, 4, 6, 12]

@@ -215,6 +215,12 @@ def test_precision(run: Callable[..., Run], text: str, year: int, gpu: str, name
     assert precision_of(run(precision=text, year=year, gpu=gpu)).value.name == name
 
 
+def test_a_precision_that_nobody_knows_is_no_default(run: Callable[..., Run]) -> None:
+    with pytest.raises(SkipError, match="unknown precision fp7") as reason:
+        precision_of(run(precision="fp7"))
+    assert reason.value.particulars.startswith("column precision is 'fp7': ")
+
+
 @pytest.mark.parametrize(
     ("notes", "bytes_"),
     [
