@@ -52,7 +52,7 @@ def test_zero_3_gathers_once_in_a_pipeline() -> None:
 
 
 def test_a_pipeline_may_shard_again_after_every_forward_pass() -> None:
-    """Of four micro-batches two fill two stages and gather forward, and all gather backward."""
+    """Of four micro-batches two fill two stages and gather forward; all but the last backward."""
     layout = Layout(pp=2, dp=16, zero=3, shard=16)
     software = {
         "zero2_every_micro_batch": True, "pipelines_reduce_once": True, "pipelines_reshard": True,
@@ -61,9 +61,9 @@ def test_a_pipeline_may_shard_again_after_every_forward_pass() -> None:
     sync = replicas(layout)
     gather, reduce = sync["block_gather_s"], sync["block_reduce_s"]
     ends = 2 * sync["ends_gather_s"] + sync["ends_reduce_s"]
-    expected = 6 * (2 * gather + 4 * gather + reduce) + 2 * gather + reduce + ends
+    expected = 6 * (2 * gather + 3 * gather + reduce) + 2 * gather + reduce + ends
     assert found.time.dp_comm_s == pytest.approx(expected)
-    assert found.link.dp_link_s == pytest.approx(6 * (6 * gather + reduce) + ends)
+    assert found.link.dp_link_s == pytest.approx(6 * (5 * gather + reduce) + ends)
 
 
 @pytest.mark.parametrize(("every", "reduced", "summed"), [(True, 4, 0), (False, 1, 3)])
@@ -87,11 +87,27 @@ def test_copies_hide_in_nothing(every: bool, reduced: int, summed: int) -> None:
     [
         pytest.param(Layout(dp=8, zero=3, shard=8), True, (8, 8), id="no pipeline: all"),
         pytest.param(Layout(pp=4, dp=2, zero=3, shard=2), False, (1, 0), id="gathered once"),
-        pytest.param(Layout(pp=4, dp=2, zero=3, shard=2), True, (4, 8), id="filling, and backward"),
-        pytest.param(Layout(pp=16, dp=2, zero=3, shard=2), True, (8, 8), id="all of them fill"),
+        pytest.param(Layout(pp=4, dp=2, zero=3, shard=2), True, (4, 5), id="all but three last"),
+        pytest.param(Layout(pp=16, dp=2, zero=3, shard=2), True, (8, 1), id="all of them fill"),
     ],
 )
 def test_passes_that_gather(layout: Layout, reshard: bool, passes: tuple[int, int]) -> None:
     software = replace(PLAIN, pipelines_reduce_once=True, pipelines_reshard=reshard)
     ahead, back = gathering_passes(software, one(layout), np.array([8.0]))
     assert (ahead[0], back[0]) == passes
+
+
+@pytest.mark.parametrize("pp", [2, 3, 8])
+@pytest.mark.parametrize("micro_batches", [1, 2, 5, 16])
+def test_passes_gather_what_the_one_before_sharded(pp: int, micro_batches: int) -> None:
+    """Played: 1F1B on the first stage, whose forward passes shard, and backward passes do not."""
+    fill = min(pp, micro_batches)
+    order = "F" * fill + "BF" * (micro_batches - fill) + "B" * fill
+    gathered, found = False, {"F": 0, "B": 0}
+    for one_pass in order:
+        found[one_pass] += not gathered
+        gathered = one_pass == "B"
+    software = replace(PLAIN, pipelines_reduce_once=True, pipelines_reshard=True)
+    table = one(Layout(pp=pp, dp=2, zero=3, shard=2))
+    ahead, back = gathering_passes(software, table, np.array([float(micro_batches)]))
+    assert (ahead[0], back[0]) == (found["F"], found["B"])
