@@ -247,18 +247,18 @@ def _zero3_s(
 ) -> tuple[Floats, Floats]:  # fmt: skip
     r"""Return exposed and link time of ZeRO-3 in a step [s].
 
-    .. math:: l\,\bigl(f F + b B + r\,(\max(g + q - W_b, 0) - B)\bigr)
+    .. math:: l\,b B + (l - 1)\,\bigl(f F + r\,(\max(g + q - W_b, 0) - B)\bigr)
        + f\,(g + g_e) + r\,(q + q_e) + (f + b)\,c_g + r\,c_q + (m - r)\,c_s
 
     with gathers *g* and reductions *q* of a block, which hide in its passes' *W*: *F* and *B* are
     what forward and backward do not hide of *g*. Of all passes *f* and *b* gather
     (`gathering_passes`), and *r* reduce, all or the last. Each pass forward waits for its first
     gathers, of a block and of the ends, *g_e* (``_root_pre_forward``: the streams that gather wait
-    for what was computed before), and each reduction ends with the last ones. In nothing hides what
-    a pipeline reduces after its last backward pass, nor the copies *c* that stand among the
-    kernels, of what is gathered, reduced or only summed. Replicas all-reduce on a stream of their
-    own (``all_reduce_stream``, ``foreach_reduce`` in PyTorch's fsdp/_fully_shard/
-    _fsdp_collectives.py), in what the last backward pass leaves.
+    for what was computed before), and each reduction ends with the last ones; those of the other
+    *l* - 1 blocks hide. In nothing hides what a pipeline reduces after its last backward pass, nor
+    the copies *c* that stand among the kernels, of what is gathered, reduced or only summed.
+    Replicas all-reduce on a stream of their own (``all_reduce_stream``, ``foreach_reduce`` in
+    PyTorch's fsdp/_fully_shard/_fsdp_collectives.py), in what the last backward pass leaves.
     """
     software = context.software
     share = software.zero3_overlap * table.dp_overlap
@@ -269,14 +269,14 @@ def _zero3_s(
     ahead = np.maximum(gather - share * block.forward_s, 0.0)
     alone = np.maximum(gather - window, 0.0)
     more = np.where(once, reduce, np.maximum(gather + reduce - window, 0.0) - alone)
-    late = forwards * ahead + backwards * alone + reductions * more
+    late = (n - 1) * (forwards * ahead + reductions * more) + n * backwards * alone
     left = n * np.maximum(window - gather - reduce, 0.0)
     copies = exposed_once_s(sync.replicate_s, left, n, np.where(once, 0.0, share))
     ends = forwards * sync.ends_gather_s + reductions * sync.ends_reduce_s
     placed = (forwards + backwards) * sync.gather_copy_s + reductions * sync.reduce_copy_s
     placed = placed + (micro_batches - reductions) * sync.sum_copy_s
     bare = ends + placed
-    whole = n * late + forwards * gather + reductions * reduce + copies + bare
+    whole = late + forwards * gather + reductions * reduce + copies + bare
     return whole, n * ((forwards + backwards) * gather + reductions * reduce) + bare
 
 

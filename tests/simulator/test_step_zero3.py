@@ -16,9 +16,10 @@ from tests.simulator.test_step_time import parts, replicas, run
 def test_zero_3_gathers_in_every_micro_batch(
     overlap: float, on: int, every: bool, reductions: int
 ) -> None:
-    """A gather before each pass of a block, a reduction after its backward, and one is exposed.
+    """A gather before each pass of a block, a reduction after its backward.
 
-    So are those of the ends. Of four micro-batches all reduce, or the last one.
+    The first block's gather forward and its reduction are exposed whole, as those of the ends. Of
+    four micro-batches all reduce, or the last one.
     """
     layout = Layout(dp=16, zero=3, shard=16, dp_overlap=on)
     block, _, _ = parts(layout)
@@ -27,12 +28,12 @@ def test_zero_3_gathers_in_every_micro_batch(
     hide = overlap * on
     ahead = max(gather - hide * float(block.forward.total_s[0]), 0.0)
     window = hide * float(block.backward.total_s[0])
-    late = 4 * ahead + (4 - reductions) * max(gather - window, 0.0)
-    late += reductions * max(gather + reduce - window, 0.0)
+    alone, both = max(gather - window, 0.0), max(gather + reduce - window, 0.0)
+    late = 11 * (4 * ahead + reductions * (both - alone)) + 12 * 4 * alone
     found = run(layout, zero3_overlap=overlap, zero2_every_micro_batch=every)
     ends = 4 * sync["ends_gather_s"] + reductions * sync["ends_reduce_s"]
     firsts = 4 * gather + reductions * reduce
-    assert found.time.dp_comm_s == pytest.approx(12 * late + firsts + ends)
+    assert found.time.dp_comm_s == pytest.approx(late + firsts + ends)
     assert found.link.dp_link_s == pytest.approx(12 * (8 * gather + reductions * reduce) + ends)
 
 
@@ -46,7 +47,7 @@ def test_zero_3_gathers_once_in_a_pipeline() -> None:
     block, _, _ = parts(layout)
     ahead = max(gather - float(block.forward.total_s[0]), 0.0)
     ends = sync["ends_gather_s"] + sync["ends_reduce_s"]
-    expected = 6 * (ahead + reduce) + gather + reduce + ends
+    expected = gather + 5 * ahead + 6 * reduce + ends
     assert found.time.dp_comm_s == pytest.approx(expected)
     assert found.link.dp_link_s == pytest.approx(6 * (gather + reduce) + ends)
 
@@ -61,9 +62,24 @@ def test_a_pipeline_may_shard_again_after_every_forward_pass() -> None:
     sync = replicas(layout)
     gather, reduce = sync["block_gather_s"], sync["block_reduce_s"]
     ends = 2 * sync["ends_gather_s"] + sync["ends_reduce_s"]
-    expected = 6 * (2 * gather + 3 * gather + reduce) + 2 * gather + reduce + ends
-    assert found.time.dp_comm_s == pytest.approx(expected)
-    assert found.link.dp_link_s == pytest.approx(6 * (5 * gather + reduce) + ends)
+    expected = 6 * (2 * gather + 3 * gather + reduce) + ends
+    assert found.time.dp_comm_s == pytest.approx(expected)  # nothing overlaps
+    assert found.link.dp_link_s == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("pp", [1, 2, 12])
+@pytest.mark.parametrize("reshard", [False, True])
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("copies", [False, True])
+def test_no_more_is_exposed_than_sent(pp: int, reshard: bool, once: bool, copies: bool) -> None:
+    """And all of it, where nothing overlaps."""
+    options = {"pipelines_reshard": reshard, "pipelines_reduce_once": once, "unit_copies": copies}
+    for shard in (8, 16):
+        layout = Layout(pp=pp, dp=16, zero=3, shard=shard)
+        found = [run(layout, zero3_overlap=overlap, **options) for overlap in (0.0, 0.01, 1.0)]
+        exposed = [one.time.dp_comm_s for one in found]
+        assert exposed[0] == pytest.approx(found[0].link.dp_link_s)
+        assert exposed == sorted(exposed, reverse=True)
 
 
 @pytest.mark.parametrize(("every", "reduced", "summed"), [(True, 4, 0), (False, 1, 3)])
