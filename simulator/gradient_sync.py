@@ -58,10 +58,11 @@ class SyncTime:
     ends_reduce_s: Floats
     """The same for embedding and output projection."""
     ends_gather_s: Floats
+    """With their copy, for they stay gathered until their backward pass, and blocks may not."""
     gather_copy_s: Floats
-    """Copying all weights of the stage to where they are used; 0 but under ZeRO-3."""
+    """Copying all weights of the stage's blocks to where they are used; 0 but under ZeRO-3."""
     reduce_copy_s: Floats
-    """The same of its gradients, to where they are reduced from."""
+    """The same of all gradients of the stage, to where they are reduced from."""
     sum_copy_s: Floats
     """The same, to the sum of those that are not reduced yet."""
     replicate_s: Floats
@@ -121,7 +122,7 @@ def _of_a_unit(
     software, weight_bytes = context.software, context.work.precision.weight_bytes
     reduce_bytes = _reduced_bytes(context)
     several = groups.keepers[0].size > 1
-    everything = params.blocks + params.ends + params.experts
+    blocks, ends = params.blocks + params.experts, params.ends
     block = params.largest_block, params.largest_experts
 
     def unit_s(dense: Numeric, experts: Numeric, width: float, how: str) -> Numeric:
@@ -130,19 +131,19 @@ def _of_a_unit(
         time = groups.both_s(dense * width, experts * width, how) + np.where(several, copy_s, 0.0)
         return np.where((table.zero > 2) & (dense + experts > 0), time, 0.0)
 
-    def copied_s(width: float) -> Numeric:
-        """One pass over all parameters of the stage, where units are copied."""
-        once = memory_bound_s(width * everything, 0, context.cluster.gpu)
+    def copied_s(width: float, of: Numeric) -> Numeric:
+        """One pass over parameters, where units are copied."""
+        once = memory_bound_s(width * of, 0, context.cluster.gpu)
         return np.where((table.zero > 2) & several & software.unit_copies, once, 0.0)
 
     return {
         "block_reduce_s": unit_s(*block, reduce_bytes, "rs"),
         "block_gather_s": unit_s(*block, weight_bytes, "ag"),
-        "ends_reduce_s": unit_s(params.ends, 0.0, reduce_bytes, "rs"),
-        "ends_gather_s": unit_s(params.ends, 0.0, weight_bytes, "ag"),
-        "gather_copy_s": copied_s(2 * weight_bytes),
-        "reduce_copy_s": copied_s(weight_bytes + reduce_bytes),
-        "sum_copy_s": copied_s(weight_bytes + 2 * reduce_bytes),
+        "ends_reduce_s": unit_s(ends, 0.0, reduce_bytes, "rs"),
+        "ends_gather_s": unit_s(ends, 0.0, weight_bytes, "ag") + copied_s(2 * weight_bytes, ends),
+        "gather_copy_s": copied_s(2 * weight_bytes, blocks),
+        "reduce_copy_s": copied_s(weight_bytes + reduce_bytes, blocks + ends),
+        "sum_copy_s": copied_s(weight_bytes + 2 * reduce_bytes, blocks + ends),
     }
 
 
