@@ -255,10 +255,11 @@ def _zero3_s(
     (`gathering_passes`), and *r* reduce, all or the last. Each pass forward waits for its first
     gathers, of a block and of the ends, *g_e*, copy and all (``_root_pre_forward``: the streams
     that gather wait for what was computed before), and each reduction ends with the last ones;
-    those of the other *l* - 1 blocks hide. In nothing hides what a pipeline reduces after its last backward pass, nor
-    the copies *c* that stand among the kernels, of what is gathered, reduced or only summed.
-    Replicas all-reduce on a stream of their own (``all_reduce_stream``, ``foreach_reduce`` in
-    PyTorch's fsdp/_fully_shard/_fsdp_collectives.py), in what the last backward pass leaves.
+    those of the other *l* - 1 blocks hide. In nothing hides what a pipeline reduces after its last
+    backward pass, nor the copies *c* that stand among the kernels, of what is gathered, reduced or
+    only summed. Replicas all-reduce on a stream of their own (``all_reduce_stream``,
+    ``foreach_reduce`` in PyTorch's fsdp/_fully_shard/_fsdp_collectives.py), in what the last
+    backward pass leaves.
     """
     software = context.software
     share = software.zero3_overlap * table.dp_overlap
