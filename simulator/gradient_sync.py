@@ -16,11 +16,11 @@ ZeRO stage  once per step                             in every micro-batch
 Where gradients of ZeRO-2 and 3 are reduced once, `model_states.reduces_every` says; where weights
 are gathered less often, `model_states.gathering_passes`. What stands before the first block and
 after the last is a unit of its own [2]_. Units may be copied beside the collectives: weights out of
-what was gathered, gradients into what is reduced, or, if they are not yet, added to their sum.
-Some software all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass; some
-all-reduces them over all D, and the owners of weights broadcast them (`broadcasts`). Else, with
-s < D the shards' gradients are all-reduced over the D/s replicas besides, once per step, after each
-reduction of the last micro-batch.
+what was gathered, gradients into what is reduced, or into a sum, and that in the end. Some software
+all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass; some all-reduces them
+over all D, and the owners of weights broadcast them (`broadcasts`). Else, with s < D the shards'
+gradients are all-reduced over the D/s replicas besides, once per step, after each reduction of the
+last micro-batch.
 
 References
 ----------
@@ -62,9 +62,11 @@ class SyncTime:
     gather_copy_s: Floats
     """Copying all weights of the stage's blocks to where they are used; 0 but under ZeRO-3."""
     reduce_copy_s: Floats
-    """The same of all gradients of the stage, to where they are reduced from."""
+    """The same of all gradients of the stage, to where they are reduced or summed."""
     sum_copy_s: Floats
-    """The same, to the sum of those that are not reduced yet."""
+    """Adding them to such a sum."""
+    summed_copy_s: Floats
+    """Copying the sum to where it is reduced; 0 where gradients are summed in place."""
     replicate_s: Floats
     """All-reduce between the replicas of a hybrid sharding."""
     tied_s: Floats
@@ -144,6 +146,7 @@ def _of_a_unit(
         "gather_copy_s": copied_s(2 * weight_bytes, blocks),
         "reduce_copy_s": copied_s(weight_bytes + reduce_bytes, blocks + ends),
         "sum_copy_s": copied_s(weight_bytes + 2 * reduce_bytes, blocks + ends),
+        "summed_copy_s": copied_s(2 * reduce_bytes * (reduce_bytes != weight_bytes), blocks + ends),
     }
 
 

@@ -249,6 +249,7 @@ def _zero3_s(
 
     .. math:: l\,b B + (l - 1)\,\bigl(f F + r\,(\max(g + q - W_b, 0) - B)\bigr)
        + f\,(g + g_e) + r\,(q + q_e) + (f + b)\,c_g + r\,c_q + (m - r)\,c_s
+       + [m > r]\,c_t
 
     with gathers *g* and reductions *q* of a block, which hide in its passes' *W*: *F* and *B* are
     what forward and backward do not hide of *g*. Of all passes *f* and *b* gather
@@ -257,9 +258,9 @@ def _zero3_s(
     that gather wait for what was computed before), and each reduction ends with the last ones;
     those of the other *l* - 1 blocks hide. In nothing hides what a pipeline reduces after its last
     backward pass, nor the copies *c* that stand among the kernels, of what is gathered, reduced or
-    only summed. Replicas all-reduce on a stream of their own (``all_reduce_stream``,
-    ``foreach_reduce`` in PyTorch's fsdp/_fully_shard/_fsdp_collectives.py), in what the last
-    backward pass leaves.
+    summed (the first, *c_q*, the others, *c_s*, and the sum, *c_t*). Replicas all-reduce on a
+    stream of their own (``all_reduce_stream``, ``foreach_reduce`` in PyTorch's
+    fsdp/_fully_shard/_fsdp_collectives.py), in what the last backward pass leaves.
     """
     software = context.software
     share = software.zero3_overlap * table.dp_overlap
@@ -276,6 +277,7 @@ def _zero3_s(
     ends = forwards * sync.ends_gather_s + reductions * sync.ends_reduce_s
     placed = (forwards + backwards) * sync.gather_copy_s + reductions * sync.reduce_copy_s
     placed = placed + (micro_batches - reductions) * sync.sum_copy_s
+    placed = placed + np.where(micro_batches > reductions, sync.summed_copy_s, 0.0)
     bare = ends + placed
     whole = late + forwards * gather + reductions * reduce + copies + bare
     return whole, n * ((forwards + backwards) * gather + reductions * reduce) + bare

@@ -114,6 +114,11 @@ def test_units_may_be_copied_among_the_kernels(layout: Layout, copied: float) ->
     assert ends_copy_s == pytest.approx(0.4 * copied * (2 + 2) * each)
     assert found.reduce_copy_s[0] == pytest.approx(copied * (2 + 4) * each)
     assert found.sum_copy_s[0] == pytest.approx(copied * (2 + 4 + 4) * each)
+    assert found.summed_copy_s[0] == pytest.approx(copied * (4 + 4) * each)
+    alike = sync(layout, software=replace(software, reduce_bytes=2.0))
+    assert (alike.reduce_copy_s[0], alike.summed_copy_s[0]) == (
+        pytest.approx(copied * (2 + 2) * each), 0,
+    )  # fmt: skip
 
 
 def test_a_stage_between_two_others_has_no_ends_to_gather() -> None:

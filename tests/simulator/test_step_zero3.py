@@ -84,14 +84,20 @@ def test_no_more_is_exposed_than_sent(pp: int, reshard: bool, once: bool, copies
 
 @pytest.mark.parametrize(("every", "reduced", "summed"), [(True, 4, 0), (False, 1, 3)])
 def test_copies_hide_in_nothing(every: bool, reduced: int, summed: int) -> None:
-    """Four micro-batches gather blocks twice each, ends once; what is not reduced is summed."""
+    """Four micro-batches gather blocks twice each, ends once; what is not reduced is summed.
+
+    A sum in another type is made of the first gradients, three times added to, and copied.
+    """
     layout = Layout(dp=16, zero=3, shard=16)
     options = {"zero3_overlap": 1.0, "zero2_every_micro_batch": every, "contention": 1.0}
+    options["reduce_bytes"] = 4.0
     plain, copying = run(layout, **options), run(layout, **options, unit_copies=True)
-    sync = replicas(layout, replace(PLAIN, unit_copies=True))
+    sync = replicas(layout, replace(PLAIN, unit_copies=True, reduce_bytes=4.0))
     expected = 8 * sync["gather_copy_s"]
     expected += 4 * (sync["ends_gather_s"] - replicas(layout)["ends_gather_s"])
     expected += reduced * sync["reduce_copy_s"] + summed * sync["sum_copy_s"]
+    expected += bool(summed) * sync["summed_copy_s"]
+    assert sync["summed_copy_s"] > 0
     assert expected > 0
     more = copying.time.dp_comm_s - plain.time.dp_comm_s
     assert more == pytest.approx(expected, rel=1e-6)
