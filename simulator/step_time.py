@@ -8,11 +8,7 @@ from plan3d.simulator.block import BlockTime, Pass
 from plan3d.simulator.collectives import p2p_s
 from plan3d.simulator.context import Context
 from plan3d.simulator.ends import EndTime
-from plan3d.simulator.gradient_sync import (
-    SyncTime,
-    exposed_once_s,
-    reduces_afterwards,
-)
+from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s, reduces_afterwards
 from plan3d.simulator.layout import LayoutTable, Order, Recompute
 from plan3d.simulator.model_states import gathering_passes, reduces_every, stays_gathered
 from plan3d.simulator.numeric import Floats, Ints, Numeric
@@ -225,14 +221,14 @@ def _replica_s(
     software = context.software
     afterwards = reduces_afterwards(software, table)
     on = np.where(afterwards, 0.0, table.dp_overlap)
-    ahead = np.where(afterwards | broadcasts(software, table), 0.0, table.dp_overlap)
+    gathers_on = np.where(afterwards | broadcasts(software, table), 0.0, table.dp_overlap)
     every = np.where(reduces_every(software, table), micro_batches, 1.0)
     backward = n * (block.backward_s + replay_s)
     window = software.dp_overlap * on
     reduce = exposed_once_s(sync.reduce_s, window * backward, n, on)
     last = exposed_once_s(sync.reduce_s + sync.replicate_s, window * backward, n, on)
-    behind = software.dp_overlap * ahead * n * block.forward_s
-    gather = exposed_once_s(sync.gather_s, behind, n, ahead)
+    forward = software.dp_overlap * gathers_on * n * block.forward_s
+    gather = exposed_once_s(sync.gather_s, forward, n, gathers_on)
     once = (every - 1) * reduce + last + gather
     whole, traffic = _zero3_s(context, table, block, sync, micro_batches, every, n, replay_s)
     three = table.zero > 2
