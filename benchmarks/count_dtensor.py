@@ -78,17 +78,17 @@ class Counted(TorchDispatchMode):
 def counting() -> Iterator[Counter[str]]:
     """Count what runs inside, conversions from and to local tensors among it."""
     with contextlib.ExitStack() as stack:
-        counted = stack.enter_context(Counted())
+        inside = stack.enter_context(Counted())
         for name in CONVERSIONS:
             known = getattr(DTensor, name)
 
             def call(*args: Any, _name: str = name, _known: Any = known, **kwargs: Any) -> Any:
-                counted.count[_name] += 1
+                inside.count[_name] += 1
                 return _known(*args, **kwargs)
 
             static = name == "from_local"
             stack.enter_context(patch.object(DTensor, name, staticmethod(call) if static else call))
-        yield counted.count
+        yield inside.count
 
 
 def stages() -> dict[str, ParallelStyle]:

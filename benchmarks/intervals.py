@@ -32,7 +32,7 @@ from plan3d.planner.uncertainty.fit import (
     ran_out,
 )
 from plan3d.planner.validation import Prediction, elsewhere_runs, published_runs, validate
-from plan3d.planner.validation.recorded import recorded_runs
+from plan3d.planner.validation.recorded import RECORDED, recorded_runs
 from plan3d.planner.validation.runs import ELSEWHERE, PUBLISHED
 from plan3d.planner.validation.sweeps import both_outcomes, timed_sweeps
 from plan3d.planner.validation.unseen import as_unseen
@@ -49,9 +49,10 @@ def main() -> None:
     told = validate(recorded_runs(), Shipped()).predictions
     learnt = (*map(as_unseen, told), *others)
     unseen = tuple(map(as_unseen, shipped))
+    files = (PUBLISHED, RECORDED, ELSEWHERE)
     source = Source(
-        runs=f"{PUBLISHED.name}, {ELSEWHERE.name}",
-        digest=hashlib.sha256(PUBLISHED.read_bytes() + ELSEWHERE.read_bytes()).hexdigest()[:16],
+        runs=", ".join(file.name for file in files),
+        digest=hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16],
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
     )
     found = calibrate(learnt, source, both_outcomes(shipped))

@@ -16,11 +16,11 @@ ZeRO stage  once per step                             in every micro-batch
 Where gradients of ZeRO-2 and 3 are reduced once, `model_states.reduces_every` says; where weights
 are gathered less often, `model_states.gathering_passes`. What stands before the first block and
 after the last is a unit of its own [2]_. Units may be copied beside the collectives: weights out of
-what was gathered, gradients into what is reduced, or, if they are not yet, added to their sum.
-Some software all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass; some
-all-reduces them over all D, and the owners of weights broadcast them (`broadcasts`). Else, with
-s < D the shards' gradients are all-reduced over the D/s replicas besides, once per step, after each
-reduction of the last micro-batch.
+what was gathered, gradients into what is reduced, or into a sum, and that in the end. Some software
+all-reduces the gradients of ZeRO-1 and 2 whole, after the last backward pass; some all-reduces them
+over all D, and the owners of weights broadcast them (`broadcasts`). Else, with s < D the shards'
+gradients are all-reduced over the D/s replicas besides, once per step, after each reduction of the
+last micro-batch.
 
 References
 ----------
@@ -58,12 +58,15 @@ class SyncTime:
     ends_reduce_s: Floats
     """The same for embedding and output projection."""
     ends_gather_s: Floats
+    """With their copy, for they stay gathered until their backward pass, and blocks may not."""
     gather_copy_s: Floats
-    """Copying all weights of the stage to where they are used; 0 but under ZeRO-3."""
+    """Copying all weights of the stage's blocks to where they are used; 0 but under ZeRO-3."""
     reduce_copy_s: Floats
-    """The same of its gradients, to where they are reduced from."""
+    """The same of all gradients of the stage, to where they are reduced or summed."""
     sum_copy_s: Floats
-    """The same, to the sum of those that are not reduced yet."""
+    """Adding them to such a sum."""
+    summed_copy_s: Floats
+    """Copying the sum to where it is reduced; 0 where gradients are summed in place."""
     replicate_s: Floats
     """All-reduce between the replicas of a hybrid sharding."""
     tied_s: Floats
@@ -121,7 +124,7 @@ def _of_a_unit(
     software, weight_bytes = context.software, context.work.precision.weight_bytes
     reduce_bytes = _reduced_bytes(context)
     several = groups.keepers[0].size > 1
-    everything = params.blocks + params.ends + params.experts
+    blocks, ends = params.blocks + params.experts, params.ends
     block = params.largest_block, params.largest_experts
 
     def unit_s(dense: Numeric, experts: Numeric, width: float, how: str) -> Numeric:
@@ -130,19 +133,20 @@ def _of_a_unit(
         time = groups.both_s(dense * width, experts * width, how) + np.where(several, copy_s, 0.0)
         return np.where((table.zero > 2) & (dense + experts > 0), time, 0.0)
 
-    def copied_s(width: float) -> Numeric:
-        """One pass over all parameters of the stage, where units are copied."""
-        once = memory_bound_s(width * everything, 0, context.cluster.gpu)
+    def copied_s(width: float, of: Numeric) -> Numeric:
+        """One pass over parameters, where units are copied."""
+        once = memory_bound_s(width * of, 0, context.cluster.gpu)
         return np.where((table.zero > 2) & several & software.unit_copies, once, 0.0)
 
     return {
         "block_reduce_s": unit_s(*block, reduce_bytes, "rs"),
         "block_gather_s": unit_s(*block, weight_bytes, "ag"),
-        "ends_reduce_s": unit_s(params.ends, 0.0, reduce_bytes, "rs"),
-        "ends_gather_s": unit_s(params.ends, 0.0, weight_bytes, "ag"),
-        "gather_copy_s": copied_s(2 * weight_bytes),
-        "reduce_copy_s": copied_s(weight_bytes + reduce_bytes),
-        "sum_copy_s": copied_s(weight_bytes + 2 * reduce_bytes),
+        "ends_reduce_s": unit_s(ends, 0.0, reduce_bytes, "rs"),
+        "ends_gather_s": unit_s(ends, 0.0, weight_bytes, "ag") + copied_s(2 * weight_bytes, ends),
+        "gather_copy_s": copied_s(2 * weight_bytes, blocks),
+        "reduce_copy_s": copied_s(weight_bytes + reduce_bytes, blocks + ends),
+        "sum_copy_s": copied_s(weight_bytes + 2 * reduce_bytes, blocks + ends),
+        "summed_copy_s": copied_s(2 * reduce_bytes * (reduce_bytes != weight_bytes), blocks + ends),
     }
 
 

@@ -72,12 +72,14 @@ def gathering_passes(
     r"""Return how many passes, forward and backward, gather weights under ZeRO-3 [1].
 
     .. math:: (m, m), \quad (1, 0) \text{ where they stay gathered}, \quad
-       (\min(m, p), m) \text{ where each forward pass shards them again}
+       (k, m - k + 1), \; k = \min(m, p) \text{ where each forward pass shards them again}
 
     torchtitan's stages do not (``reshard_after_forward = not pp_enabled``,
-    torchtitan/models/llama3/infra/parallelize.py at 018740b). Where they do, a forward pass that
-    follows a backward pass finds the weights gathered, and the backward pass after it does not:
-    what fills the pipeline gathers, *p* passes on the first stage, and every backward pass.
+    torchtitan/models/llama3/infra/parallelize.py at 018740b). Where they do, a pass finds the
+    weights gathered that follows a backward pass, and no other does: what fills the pipeline
+    gathers, *k* forward passes on the first stage, and of the *m* backward passes all that follow a
+    forward pass. The *k - 1* last ones, which empty the pipeline, follow each other. With fewer to
+    fill it, later stages gather as often in all.
 
     Parameters
     ----------
@@ -89,8 +91,10 @@ def gathering_passes(
         *m*.
     """
     stays = stays_gathered(software, table)
-    some = np.minimum(micro_batches, table.pp) if software.pipelines_reshard else 1.0
-    again = micro_batches if software.pipelines_reshard else 0.0
+    some, again = np.ones(len(table)), np.zeros(len(table))
+    if software.pipelines_reshard:
+        some = np.minimum(micro_batches, table.pp)
+        again = micro_batches - some + 1
     return np.where(stays, some, micro_batches), np.where(stays, again, micro_batches)
 
 

@@ -8,11 +8,7 @@ from plan3d.simulator.block import BlockTime, Pass
 from plan3d.simulator.collectives import p2p_s
 from plan3d.simulator.context import Context
 from plan3d.simulator.ends import EndTime
-from plan3d.simulator.gradient_sync import (
-    SyncTime,
-    exposed_once_s,
-    reduces_afterwards,
-)
+from plan3d.simulator.gradient_sync import SyncTime, exposed_once_s, reduces_afterwards
 from plan3d.simulator.layout import LayoutTable, Order, Recompute
 from plan3d.simulator.model_states import gathering_passes, reduces_every, stays_gathered
 from plan3d.simulator.numeric import Floats, Ints, Numeric
@@ -225,14 +221,14 @@ def _replica_s(
     software = context.software
     afterwards = reduces_afterwards(software, table)
     on = np.where(afterwards, 0.0, table.dp_overlap)
-    ahead = np.where(afterwards | broadcasts(software, table), 0.0, table.dp_overlap)
+    gathers_on = np.where(afterwards | broadcasts(software, table), 0.0, table.dp_overlap)
     every = np.where(reduces_every(software, table), micro_batches, 1.0)
     backward = n * (block.backward_s + replay_s)
     window = software.dp_overlap * on
     reduce = exposed_once_s(sync.reduce_s, window * backward, n, on)
     last = exposed_once_s(sync.reduce_s + sync.replicate_s, window * backward, n, on)
-    behind = software.dp_overlap * ahead * n * block.forward_s
-    gather = exposed_once_s(sync.gather_s, behind, n, ahead)
+    forward = software.dp_overlap * gathers_on * n * block.forward_s
+    gather = exposed_once_s(sync.gather_s, forward, n, gathers_on)
     once = (every - 1) * reduce + last + gather
     whole, traffic = _zero3_s(context, table, block, sync, micro_batches, every, n, replay_s)
     three = table.zero > 2
@@ -247,18 +243,20 @@ def _zero3_s(
 ) -> tuple[Floats, Floats]:  # fmt: skip
     r"""Return exposed and link time of ZeRO-3 in a step [s].
 
-    .. math:: l\,\bigl(f F + b B + r\,(\max(g + q - W_b, 0) - B)\bigr)
+    .. math:: l\,b B + (l - 1)\,\bigl(f F + r\,(\max(g + q - W_b, 0) - B)\bigr)
        + f\,(g + g_e) + r\,(q + q_e) + (f + b)\,c_g + r\,c_q + (m - r)\,c_s
+       + [m > r]\,c_t
 
     with gathers *g* and reductions *q* of a block, which hide in its passes' *W*: *F* and *B* are
     what forward and backward do not hide of *g*. Of all passes *f* and *b* gather
     (`gathering_passes`), and *r* reduce, all or the last. Each pass forward waits for its first
-    gathers, of a block and of the ends, *g_e* (``_root_pre_forward``: the streams that gather wait
-    for what was computed before), and each reduction ends with the last ones. In nothing hides what
-    a pipeline reduces after its last backward pass, nor the copies *c* that stand among the
-    kernels, of what is gathered, reduced or only summed. Replicas all-reduce on a stream of their
-    own (``all_reduce_stream``, ``foreach_reduce`` in PyTorch's fsdp/_fully_shard/
-    _fsdp_collectives.py), in what the last backward pass leaves.
+    gathers, of a block and of the ends, *g_e*, copy and all (``_root_pre_forward``: the streams
+    that gather wait for what was computed before), and each reduction ends with the last ones;
+    those of the other *l* - 1 blocks hide. In nothing hides what a pipeline reduces after its last
+    backward pass, nor the copies *c* that stand among the kernels, of what is gathered, reduced or
+    summed (the first, *c_q*, the others, *c_s*, and the sum, *c_t*). Replicas all-reduce on a
+    stream of their own (``all_reduce_stream``, ``foreach_reduce`` in PyTorch's
+    fsdp/_fully_shard/_fsdp_collectives.py), in what the last backward pass leaves.
     """
     software = context.software
     share = software.zero3_overlap * table.dp_overlap
@@ -269,14 +267,15 @@ def _zero3_s(
     ahead = np.maximum(gather - share * block.forward_s, 0.0)
     alone = np.maximum(gather - window, 0.0)
     more = np.where(once, reduce, np.maximum(gather + reduce - window, 0.0) - alone)
-    late = forwards * ahead + backwards * alone + reductions * more
+    late = (n - 1) * (forwards * ahead + reductions * more) + n * backwards * alone
     left = n * np.maximum(window - gather - reduce, 0.0)
     copies = exposed_once_s(sync.replicate_s, left, n, np.where(once, 0.0, share))
     ends = forwards * sync.ends_gather_s + reductions * sync.ends_reduce_s
     placed = (forwards + backwards) * sync.gather_copy_s + reductions * sync.reduce_copy_s
     placed = placed + (micro_batches - reductions) * sync.sum_copy_s
+    placed = placed + np.where(micro_batches > reductions, sync.summed_copy_s, 0.0)
     bare = ends + placed
-    whole = n * late + forwards * gather + reductions * reduce + copies + bare
+    whole = late + forwards * gather + reductions * reduce + copies + bare
     return whole, n * ((forwards + backwards) * gather + reductions * reduce) + bare
 
 

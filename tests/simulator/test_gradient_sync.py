@@ -100,13 +100,25 @@ def test_zero_3_may_copy_what_it_gathers() -> None:
     ],
 )
 def test_units_may_be_copied_among_the_kernels(layout: Layout, copied: float) -> None:
-    """Read and written in 2 bytes; read in 2, written in 4; and the sum read besides."""
+    """Read and written in 2 bytes; read in 2, written in 4; and the sum read besides.
+
+    The ends are 40 of the 100 parameters, and their gathers' copies apart.
+    """
     software = replace(PLAIN, unit_copies=True, reduce_bytes=4.0)
-    found = sync(layout, software=software)
+    found, plain = (
+        sync(layout, software=replace(software, unit_copies=copies)) for copies in (True, False)
+    )
     each = memory_bound_s(1.0, 0, WIRE.gpu)
-    assert found.gather_copy_s[0] == pytest.approx(copied * (2 + 2) * each)
+    ends_copy_s = found.ends_gather_s[0] - plain.ends_gather_s[0]
+    assert found.gather_copy_s[0] == pytest.approx(0.6 * copied * (2 + 2) * each)
+    assert ends_copy_s == pytest.approx(0.4 * copied * (2 + 2) * each)
     assert found.reduce_copy_s[0] == pytest.approx(copied * (2 + 4) * each)
     assert found.sum_copy_s[0] == pytest.approx(copied * (2 + 4 + 4) * each)
+    assert found.summed_copy_s[0] == pytest.approx(copied * (4 + 4) * each)
+    alike = sync(layout, software=replace(software, reduce_bytes=2.0))
+    assert (alike.reduce_copy_s[0], alike.summed_copy_s[0]) == (
+        pytest.approx(copied * (2 + 2) * each), 0,
+    )  # fmt: skip
 
 
 def test_a_stage_between_two_others_has_no_ends_to_gather() -> None:
