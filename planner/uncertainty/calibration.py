@@ -126,8 +126,8 @@ def as_toml(found: Calibration) -> str:
     lines += [f"gpus = [{gpus}]"]
     bands = {UNION: found.union, **{r.label: found.time[r] for r in Regime}}
     for name, band in (*((f"time.{k}", b) for k, b in bands.items()), ("memory", found.memory)):
-        # Outwards, so that the run which sets an end stays inside.
-        low, high = floor(1e4 * band.low) / 1e4, ceil(1e4 * band.high) / 1e4
+        # Outwards, so that the run which sets an end stays inside; what is rounded stays as it is.
+        low, high = floor(1e4 * band.low + 1e-6) / 1e4, ceil(1e4 * band.high - 1e-6) / 1e4
         lines += ["", f"[{name}]", f"low = {low:.4f}", f"high = {high:.4f}"]
         lines += [f"runs = {band.runs}", f"suites = {band.suites}"]
         lines += [f"inflation = {band.inflation:.4f}"]
