@@ -12,6 +12,7 @@ from plan3d.cli.figures import accuracy, breakdown, memory, pareto, roofline, sc
 from plan3d.planner.result import Plan
 from plan3d.planner.validation import published_runs, validate
 from plan3d.planner.validation.recorded import recorded_runs
+from plan3d.planner.validation.runs import Runs
 from plan3d.simulator.errors import InputError
 
 Plot = Callable[[Case, Plan], Figure]
@@ -63,7 +64,8 @@ def shipped_accuracy() -> Figure:
 
     Marked are jobs that recorded another state of their software than they are predicted with.
     """
-    found, told = (validate(runs, Shipped()) for runs in (published_runs(), recorded_runs()))
-    recorded = {(p.run.id, p.software) for p in told.predictions}
-    others = {p.run.id for p in found.predictions if (p.run.id, p.software) not in recorded}
+    found, rows = validate(published_runs(), Shipped()), recorded_runs().rows
+    told = validate(Runs(rows=tuple(run for run in rows if run.version)), Shipped())
+    state = {p.run.id: p.software for p in told.predictions}
+    others = {p.run.id for p in found.predictions if state.get(p.run.id, p.software) != p.software}
     return accuracy.draw(found, others)
