@@ -109,7 +109,7 @@ def run(
     _warn([f"{reason}; {where}" for reason, where in found.rejected] + list(result.doubtful))
     if not result.predictions:
         why = ", ".join(f"{reason} ({n})" for reason, n in result.skipped.items())
-        raise InputError(f"{runs}: no run can be scored: {why or 'the file has none'}")
+        raise InputError(f"{runs}: no run can be scored: {why}")
     if csv is not None:
         files.write(csv, as_json.to_csv([prediction.to_row() for prediction in result.predictions]))
     if json:

@@ -247,10 +247,10 @@ def precision_of(run: Run) -> Choice[Precision]:
         ("pure", "bf16-pure"),
         ("float8 rowwise", "fp8-rowwise"),
         ("fp8|float8|nvfp4", "fp8"),
-        ("bf16", "bf16"),
-        ("fp16", "fp16"),
+        ("bf16|bfloat16", "bf16"),
+        ("fp16|float16", "fp16"),
         ("tf32", "tf32"),
-        ("fp32", "fp32"),
+        ("fp32|float32", "fp32"),
     ):
         if re.search(pattern, text):
             assumed = ("nvfp4 as fp8",) if "nvfp4" in text else ()
